@@ -55,14 +55,25 @@ impl HttpDate {
         let c = self.civil();
         let (h, m, s) = self.clock();
         let day = DAYS_LONG[self.weekday()];
-        format!("{day}, {:02}-{}-{:02} {h:02}:{m:02}:{s:02} GMT", c.day, MONTHS[c.month - 1], c.year.rem_euclid(100))
+        format!(
+            "{day}, {:02}-{}-{:02} {h:02}:{m:02}:{s:02} GMT",
+            c.day,
+            MONTHS[c.month - 1],
+            c.year.rem_euclid(100)
+        )
     }
 
     /// The date in asctime form, obsolete as well.
     pub fn to_asctime(self) -> String {
         let c = self.civil();
         let (h, m, s) = self.clock();
-        format!("{} {} {:2} {h:02}:{m:02}:{s:02} {:04}", DAYS[self.weekday()], MONTHS[c.month - 1], c.day, c.year)
+        format!(
+            "{} {} {:2} {h:02}:{m:02}:{s:02} {:04}",
+            DAYS[self.weekday()],
+            MONTHS[c.month - 1],
+            c.day,
+            c.year
+        )
     }
 
     fn clock(self) -> (i64, i64, i64) {
@@ -80,8 +91,7 @@ impl HttpDate {
         let z = self.0.div_euclid(SECONDS_PER_DAY) + 719_468;
         let era = z.div_euclid(146_097);
         let day_of_era = z.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;

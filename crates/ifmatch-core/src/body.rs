@@ -1,0 +1,278 @@
+//! Problem bodies (RFC 9457): enough for a client's developer to fix the call from the body alone.
+
+use crate::conditions::{diagnose_field, received};
+use crate::policy::{Dates, MethodClass, Policy, Requirement};
+use crate::problem::Code;
+use crate::refusal::Refusal;
+use crate::tag::TagProblem;
+use http::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderMap, Method};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The media type of problem bodies.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// How much of a target is repeated in a body, in octets.
+const TARGET_BYTES_MAX: usize = 1024;
+
+/// The request a problem is about.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its target as received or canonical, without authority.
+    pub target: &'a str,
+    /// Its header section.
+    pub headers: &'a HeaderMap,
+    /// The policy it was judged under, if it came that far.
+    pub policy: Option<&'a Policy>,
+    /// The id that the audit knows the request by, a UUID.
+    pub request_id: &'a str,
+}
+
+/// The members common to all problems, in the order of the documentation. Members that do not apply are left out;
+/// `applied` is always there.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    instance: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    applied: Option<bool>,
+    method: &'a str,
+    target: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    required: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_you_mean: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    your_etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_etag: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<String>,
+    retry: Retry<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<Value>,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Retry<'a> {
+    same_request: bool,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    href: Option<&'a str>,
+}
+
+/// Writes the body of a refusal: JSON, at most 8 KiB, with the same member names for all problems.
+pub fn problem_body(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
+    let code = refusal.code();
+    let about = &About { target: shortened(about.target), ..*about };
+    let (problem, did_you_mean) = match (code, refusal.subject()) {
+        (Code::MalformedValidator, Some(field)) => {
+            let (problem, meant) = diagnose_field(about.headers, field);
+            let meant_field = if problem == TagProblem::DateInEtag { &IF_UNMODIFIED_SINCE } else { field };
+            (Some(problem), meant.map(|m| json!({ spelled(meant_field): m })))
+        }
+        _ => (None, None),
+    };
+    let body = Body {
+        r#type: code.type_path(),
+        title: code.title(),
+        status: refusal.status().as_u16(),
+        detail: detail(refusal, about, problem),
+        instance: format!("urn:uuid:{}", about.request_id),
+        code: code.name(),
+        reason: refusal.reason().map(|r| r.name()),
+        applied: code.applied(),
+        method: about.method.as_str(),
+        target: about.target,
+        required: required(code, about),
+        received: echo(refusal, about),
+        problem: problem.map(TagProblem::name),
+        did_you_mean,
+        your_etag: (code == Code::StaleVersion).then(|| received(about.headers, &IF_MATCH)).flatten(),
+        current_etag: refusal.etag().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
+        steps: steps(refusal, about),
+        retry: Retry {
+            same_request: code.same_request(),
+            action: code.action(),
+            after_seconds: refusal.retry_after_seconds(),
+            href: matches!(code, Code::StaleVersion | Code::AlreadyExists).then_some(about.target),
+        },
+        policy: about.policy.map(|p| json!({ "route": p.route, "mode": p.mode.name() })),
+        request_id: about.request_id,
+    };
+    // Serialising owned strings and numbers into memory cannot fail.
+    serde_json::to_vec_pretty(&body).unwrap_or_default()
+}
+
+fn detail(refusal: &Refusal, about: &About<'_>, problem: Option<TagProblem>) -> String {
+    let (method, target) = (about.method, about.target);
+    let sent = |name: &HeaderName| received(about.headers, name).unwrap_or_default();
+    let sentence = match (refusal.own_detail(), refusal.code()) {
+        (Some(own), _) => own.to_owned(),
+        (None, Code::PreconditionRequired) => {
+            let missing =
+                if received(about.headers, &IF_MATCH).is_some() { "names no version" } else { "is missing" };
+            let unhelpful = [IF_NONE_MATCH, IF_MODIFIED_SINCE]
+                .iter()
+                .find(|n| about.headers.contains_key(*n))
+                .map(|n| format!(" {}: {} does not protect a {method}.", spelled(n), sent(n)));
+            format!(
+                "{method} {target} needs an If-Match header so that it cannot overwrite a change you have not seen; it {missing}.{}",
+                unhelpful.unwrap_or_default()
+            )
+        }
+        (None, Code::OverwriteNotAllowed) => {
+            format!(
+                "{method} {target} came with If-Match: *, which would overwrite whatever is there, seen or not."
+            )
+        }
+        (None, Code::NotAVersion) => format!(
+            "If-Unmodified-Since: {} names no state of {target}: send the Last-Modified you received, or better the ETag in If-Match.",
+            sent(&IF_UNMODIFIED_SINCE)
+        ),
+        (None, Code::MalformedValidator) => {
+            let field = refusal.subject().unwrap_or(&IF_MATCH);
+            let what = problem.unwrap_or(TagProblem::NotATag).explanation();
+            format!(
+                "{} must be entity-tags in double quotes. The value you sent, {}, {what}.",
+                spelled(field),
+                sent(field)
+            )
+        }
+        (None, Code::StaleVersion) => stale_detail(refusal, about),
+        (None, Code::AlreadyExists) => format!(
+            "{target} exists already, and If-None-Match: {} asks that it does not.",
+            sent(&IF_NONE_MATCH)
+        ),
+        (None, Code::NotFound) => format!("Nothing is stored at {target}."),
+        (None, Code::MethodNotAllowed) => format!("{method} is not supported at {target}."),
+        (None, Code::NotImplemented) => format!("{method} is not a method this server knows."),
+        (None, code) => code.means().to_owned(),
+    };
+    let safe = MethodClass::of(about.method) != MethodClass::Write;
+    match refusal.code().applied() {
+        Some(_) if safe => sentence,
+        Some(_) => format!("{sentence} Nothing was changed."),
+        None => format!("{sentence} Whether it was applied is not known."),
+    }
+}
+
+fn stale_detail(refusal: &Refusal, about: &About<'_>) -> String {
+    use crate::problem::Reason;
+    let field = refusal.subject().unwrap_or(&IF_MATCH);
+    let sent = format!("You sent {} {}", spelled(field), received(about.headers, field).unwrap_or_default());
+    let target = about.target;
+    let now = refusal.etag().map(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    match (refusal.reason(), now) {
+        (Some(Reason::Gone), _) => format!("{sent}; nothing is stored at {target} (any more)."),
+        (Some(Reason::WeakValidator), _) => {
+            format!(
+                "{sent}; a weak entity-tag (W/) never matches in If-Match. A proxy that compresses may have weakened it."
+            )
+        }
+        (Some(Reason::WrongResource), Some(now)) => {
+            format!("{sent}, which is the tag of another resource; {target} is at {now}.")
+        }
+        (_, Some(now)) => format!("{sent}; {target} is now {now}."),
+        (_, None) => format!("{sent}; {target} is in another version now."),
+    }
+}
+
+/// What would satisfy the route, for machines.
+fn required(code: Code, about: &About<'_>) -> Option<Value> {
+    if code.status() != http::StatusCode::PRECONDITION_REQUIRED {
+        return None;
+    }
+    let policy = about.policy?;
+    let read = json!({ "method": "GET", "href": about.target, "response_header": "ETag" });
+    let mut one_of = vec![json!({
+        "header": "If-Match",
+        "when": "you change or delete something that exists",
+        "value_from": read,
+    })];
+    if policy.requirement(about.method) == Requirement::VersionOrCreation {
+        one_of.push(json!({ "header": "If-None-Match", "value": "*", "when": "you create it and it must not exist yet" }));
+    }
+    if policy.dates == Dates::Evaluated {
+        let read = json!({ "method": "GET", "href": about.target, "response_header": "Last-Modified" });
+        one_of.push(json!({ "header": "If-Unmodified-Since", "when": "you have a Last-Modified but no ETag", "value_from": read }));
+    }
+    Some(json!({ "one_of": one_of }))
+}
+
+/// The condition fields as they came.
+fn echo(refusal: &Refusal, about: &About<'_>) -> Option<Value> {
+    let names: &[HeaderName] = match refusal.code() {
+        Code::PreconditionRequired | Code::OverwriteNotAllowed | Code::NotAVersion => {
+            &[IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE]
+        }
+        Code::MalformedValidator => std::slice::from_ref(refusal.subject()?),
+        _ => return None,
+    };
+    let fields = names.iter().map(|n| (spelled(n).to_owned(), json!(received(about.headers, n))));
+    Some(Value::Object(fields.collect::<Map<_, _>>()))
+}
+
+fn steps(refusal: &Refusal, about: &About<'_>) -> Vec<String> {
+    let (method, target) = (about.method, about.target);
+    match refusal.code() {
+        Code::PreconditionRequired | Code::OverwriteNotAllowed | Code::NotAVersion => {
+            let mut steps = vec![
+                format!("GET {target} with Cache-Control: no-cache and keep the ETag response header, quotes included"),
+                "re-apply your change to the content you just read (do not re-send an old copy)".to_owned(),
+                format!("{method} {target} with If-Match set to that ETag"),
+            ];
+            if about.policy.is_some_and(|p| p.requirement(about.method) == Requirement::VersionOrCreation) {
+                steps.push(format!("or, if it must not exist yet: {method} {target} with If-None-Match: *"));
+            }
+            steps
+        }
+        Code::StaleVersion if refusal.reason() == Some(crate::problem::Reason::Gone) => vec![
+            format!("it was deleted, or never existed: ask whoever is responsible before you bring {target} back"),
+            format!("to create it anew: {method} {target} with If-None-Match: *"),
+        ],
+        Code::StaleVersion => vec![
+            format!("GET {target} with Cache-Control: no-cache and keep its new ETag"),
+            "merge your change into the content you just read (sending your old content with the new tag would erase the other change)"
+                .to_owned(),
+            format!("{method} {target} with If-Match set to the new ETag"),
+        ],
+        Code::AlreadyExists => vec![
+            format!("GET {target} and look at what is there"),
+            "to change it, send your change with its ETag in If-Match; to create another one, use another name".to_owned(),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// At most so many octets of a target, cut between characters.
+fn shortened(target: &str) -> &str {
+    let cut = (0..=TARGET_BYTES_MAX.min(target.len())).rev().find(|&i| target.is_char_boundary(i));
+    &target[..cut.unwrap_or(0)]
+}
+
+/// A field name as people write it.
+fn spelled(name: &HeaderName) -> &'static str {
+    match *name {
+        IF_MATCH => "If-Match",
+        IF_NONE_MATCH => "If-None-Match",
+        IF_MODIFIED_SINCE => "If-Modified-Since",
+        IF_UNMODIFIED_SINCE => "If-Unmodified-Since",
+        _ => "field",
+    }
+}
