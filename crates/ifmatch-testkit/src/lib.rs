@@ -13,4 +13,5 @@
 
 pub mod dates;
 pub mod decisions;
+pub mod history;
 pub mod reference;
