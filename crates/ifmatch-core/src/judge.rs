@@ -119,11 +119,6 @@ impl<'x> Judge<'x> {
         self.state(state, &mut NoTrace)
     }
 
-    /// What the mode waives: the code that a missing condition would have been refused with. Known from the head alone.
-    pub fn gap(&self) -> Option<Code> {
-        self.protection().err()
-    }
-
     pub(crate) fn head(&self, trace: &mut impl Trace) -> Result<(), Refusal> {
         let class = MethodClass::of(self.method);
         if class == MethodClass::Ignores || !self.policy.mode.evaluates() {
@@ -169,7 +164,10 @@ impl<'x> Judge<'x> {
 
     /// What protects this request, or the 428 code if something had to and nothing does. A date is only taken at its
     /// word here; whether it names a state is judged with the state.
-    fn protection(&self) -> Result<Protection, Code> {
+    ///
+    /// # Errors
+    /// The 428 code, whether or not the mode waives it.
+    pub fn protection(&self) -> Result<Protection, Code> {
         let requirement = self.policy.requirement(self.method);
         let creation = requirement != Requirement::Version
             && matches!(self.conditions.if_none_match, TagCondition::Star);

@@ -109,6 +109,9 @@ problems! {
     UnsupportedPatch, "unsupported_patch", UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type", NO, false, "fix_request",
         "PATCH content of this media type is not understood.",
         "Use one of the types in the Accept-Patch field.";
+    RequestTimeout, "request_timeout", REQUEST_TIMEOUT, "Request Timeout", NO, true, "wait_and_resend",
+        "The content did not arrive completely in time. An incomplete request is never applied.",
+        "Send the whole request again, over a better connection or in smaller pieces.";
     InvalidContent, "invalid_content", BAD_REQUEST, "Bad Request", NO, false, "fix_request",
         "The content is not what the request says it is: broken JSON, a malformed patch, a digest that does not match, or less than was announced.",
         "Correct the content and send it again.";

@@ -1,1 +1,26 @@
-//! placeholder
+//! The pipeline that every guarded request goes through, whoever holds the state: receive, match, require, content,
+//! turn, state, act, record. The resource server, the gateway and the tower [`layer`] are authorities behind it.
+//!
+//! **Invariant:** problem responses are written here and nowhere else.
+//! **Invariant:** from the moment a write may have an effect it runs in a task of its own, so that a client that leaves
+//! cancels nothing.
+
+mod authority;
+mod content;
+mod exchange;
+mod hygiene;
+pub mod layer;
+mod observe;
+mod pipeline;
+mod respond;
+mod serialized;
+mod turns;
+
+pub use authority::{Acted, Admission, Authority, Read};
+pub use content::Content;
+pub use exchange::{Exchange, Principal};
+pub use observe::{Decision, Observe, Result as DecisionResult};
+pub use pipeline::{Limits, Pipeline};
+pub use respond::problem_response;
+pub use serialized::{OwnedState, Permit, Serialized, Upstream};
+pub use turns::{Busy, Turn, TurnLimits, Turns};

@@ -1,0 +1,76 @@
+//! Whoever holds the state behind the pipeline.
+
+use crate::content::Content;
+use crate::exchange::Exchange;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use ifmatch_core::{HttpDate, Policy, Protection, Refusal, Target};
+use std::future::Future;
+use std::sync::Arc;
+
+/// Holds the state of resources: judges and acts in one step, so that nothing can come between.
+pub trait Authority: Send + Sync + 'static {
+    /// The response bodies it sends; problem bodies are made into one.
+    type Body: From<Bytes> + Send + 'static;
+    /// A failure that is not an answer, handed through untouched. [`std::convert::Infallible`] for most.
+    type Error: Send + 'static;
+
+    /// The checks that need no condition and no content: the route and its policy, authentication, method (405, 501),
+    /// patch type (415). The head's own hygiene is done already.
+    fn admit(&self, head: &Parts, target: &Target) -> Admission<Self::Body>;
+
+    /// The current second by the clock that dates its states.
+    fn now(&self) -> HttpDate;
+
+    /// Answers a safe method. Runs inline, on the core that accepted the connection.
+    fn read(&self, exchange: &Exchange)
+    -> impl Future<Output = Result<Read<Self::Body>, Self::Error>> + Send;
+
+    /// Looks at the state before the content is read, for a client that waits for `100 Continue`. May refuse early;
+    /// never permits.
+    fn preview(&self, exchange: &Exchange) -> impl Future<Output = Option<Refusal>> + Send {
+        let _ = exchange;
+        async { None }
+    }
+
+    /// Judges a write against the state as it is now, and acts. Runs in a task of its own, to its end.
+    fn act(
+        &self,
+        exchange: Arc<Exchange>,
+        content: Content,
+    ) -> impl Future<Output = Result<Acted<Self::Body>, Self::Error>> + Send;
+}
+
+/// What [`Authority::admit`] says.
+#[derive(Debug)]
+pub enum Admission<B> {
+    /// The request falls under this policy.
+    Guarded(Arc<Policy>),
+    /// It is answered at once, whatever its conditions.
+    Answered(Response<B>),
+    /// It is refused, whatever its conditions.
+    Refused(Refusal),
+}
+
+/// The answer to a safe method.
+#[derive(Debug)]
+pub enum Read<B> {
+    /// A response, 304 included.
+    Answered(Response<B>),
+    /// A refusal.
+    Refused(Refusal),
+}
+
+/// What became of a write. Three results, not two.
+#[derive(Debug)]
+pub enum Acted<B> {
+    /// It was applied; what protected it is for the record.
+    Applied(Response<B>, Protection),
+    /// It was not applied, and the holder of the state has an answer of its own.
+    NotApplied(Response<B>),
+    /// It was refused. The response, where there is one, is sent instead of the problem body.
+    Refused(Refusal, Option<Response<B>>),
+    /// Nobody can say. The refusal tells the client so.
+    Unknown(Refusal),
+}

@@ -1,0 +1,210 @@
+//! Request content: received completely or not at all.
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::Body;
+use http_body_util::BodyExt;
+use ifmatch_core::{Code, Reason, Refusal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The complete content of a request. Holds its share of the memory budget until it is dropped.
+#[derive(Debug)]
+pub struct Content {
+    bytes: Bytes,
+    _lease: Lease,
+}
+
+impl Content {
+    /// The octets.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The octets, with their share of the budget given back.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
+
+/// How much content all requests together may hold in memory.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    held: AtomicUsize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Lease {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Budget {
+    pub(crate) fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
+    }
+
+    fn lease(self: &Arc<Self>) -> Lease {
+        Lease { budget: Arc::clone(self), bytes: 0 }
+    }
+}
+
+impl Lease {
+    /// Makes the lease cover `bytes`; refused if that is more than is left.
+    fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let more = bytes.saturating_sub(self.bytes);
+        let before = self.budget.held.fetch_add(more, Ordering::Relaxed);
+        self.bytes += more;
+        if before + more <= self.budget.bytes_max {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::Busy)
+            .detail("The server holds as much unfinished content in memory as it may.")
+            .retry_after(Duration::from_secs(1)))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bounds on receiving content.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContentLimits {
+    pub(crate) bytes_max: usize,
+    pub(crate) idle_max: Duration,
+    pub(crate) total_max: Duration,
+}
+
+/// Receives the content to its end. Trailers are read and dropped: conditions in them do not count.
+pub(crate) async fn receive<B>(
+    body: &mut B,
+    headers: &HeaderMap,
+    limits: ContentLimits,
+    budget: &Arc<Budget>,
+) -> Result<Content, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut lease = budget.lease();
+    if body.is_end_stream() {
+        return Ok(Content { bytes: Bytes::new(), _lease: lease });
+    }
+    let announced = body.size_hint().exact();
+    if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
+        return Err(too_large(limits.bytes_max));
+    }
+    let collect = async {
+        let mut first: Option<Bytes> = None;
+        let mut rest = BytesMut::new();
+        loop {
+            let frame = timeout(limits.idle_max, body.frame()).await.map_err(|_| too_slow())?;
+            let Some(frame) = frame else { break };
+            let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else { continue };
+            let total = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+            if total > limits.bytes_max {
+                return Err(too_large(limits.bytes_max));
+            }
+            lease.cover(total)?;
+            match &first {
+                None => first = Some(data),
+                Some(_) => {
+                    if rest.is_empty() {
+                        let expected = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(total);
+                        rest.reserve(expected.min(limits.bytes_max));
+                    }
+                    rest.extend_from_slice(&data);
+                }
+            }
+        }
+        Ok(match (first, rest.is_empty()) {
+            (None, _) => Bytes::new(),
+            (Some(first), true) => first,
+            (Some(first), false) => {
+                let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+                whole.extend_from_slice(&first);
+                whole.extend_from_slice(&rest);
+                whole.freeze()
+            }
+        })
+    };
+    let bytes = timeout(limits.total_max, collect).await.map_err(|_| too_slow())??;
+    if declared_length(headers).is_some_and(|declared| declared != bytes.len() as u64) {
+        return Err(incomplete());
+    }
+    Ok(Content { bytes, _lease: lease })
+}
+
+/// The one Content-Length; the transport has checked its form and holds the content to it, this is belt and braces for
+/// transports that do not.
+fn declared_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// Reads what is left of a refused request's content and drops it, so that it cannot be taken for the next request
+/// and the answer is not lost to a reset. Bounded; past the bounds the connection is closed by dropping the body.
+pub(crate) fn discard<B>(mut body: B, limits: ContentLimits)
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+{
+    if body.is_end_stream() {
+        return;
+    }
+    drop(tokio::spawn(async move {
+        let mut seen = 0usize;
+        let drain = async {
+            while let Ok(Some(Ok(frame))) = timeout(limits.idle_max, body.frame()).await {
+                seen += frame.data_ref().map_or(0, Bytes::len);
+                if seen > limits.bytes_max {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(limits.total_max, drain).await;
+    }));
+}
+
+fn too_large(bytes_max: usize) -> Refusal {
+    Refusal::new(Code::ContentTooLarge).detail(format!("The content is larger than {bytes_max} bytes."))
+}
+
+fn too_slow() -> Refusal {
+    Refusal::new(Code::RequestTimeout)
+}
+
+fn incomplete() -> Refusal {
+    Refusal::new(Code::InvalidContent)
+        .because(Reason::Other("incomplete"))
+        .detail("The content ended before it was complete.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::Full;
+
+    const LIMITS: ContentLimits =
+        ContentLimits { bytes_max: 10, idle_max: Duration::from_secs(5), total_max: Duration::from_secs(5) };
+
+    async fn take(bytes: &'static [u8], budget: &Arc<Budget>) -> Result<Content, Code> {
+        let mut body = Full::new(Bytes::from_static(bytes));
+        receive(&mut body, &HeaderMap::new(), LIMITS, budget).await.map_err(|r| r.code())
+    }
+
+    #[tokio::test]
+    async fn content_is_bounded_and_the_budget_is_given_back() {
+        let budget = Budget::new(16);
+        assert_eq!(take(b"01234567890", &budget).await.err(), Some(Code::ContentTooLarge));
+        let held = take(b"0123456789", &budget).await.unwrap();
+        assert_eq!(&held.bytes()[..], b"0123456789");
+        assert_eq!(take(b"0123456789", &budget).await.err(), Some(Code::Busy));
+        drop(held);
+        assert!(take(b"0123456789", &budget).await.is_ok());
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,67 @@
+//! One request on its way through the pipeline.
+
+use http::request::Parts;
+use http::{Extensions, HeaderMap, Method, Uri, Version};
+use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
+use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
+
+/// Who sends a request, as far as that was established.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Principal {
+    /// Nobody in particular: access is not configured.
+    Anonymous,
+}
+
+/// The head of a request, its canonical target and the policy it falls under. Shared with the task that acts, so it
+/// owns everything.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The method.
+    pub method: Method,
+    /// The target as received.
+    pub uri: Uri,
+    /// The canonical target: what is locked, compared and audited.
+    pub target: Target,
+    /// The header section; never the trailers.
+    pub headers: HeaderMap,
+    /// The protocol it came in.
+    pub version: Version,
+    /// What earlier layers attached to the request.
+    pub extensions: Extensions,
+    /// The rules of its route.
+    pub policy: Arc<Policy>,
+    /// Who sends it.
+    pub principal: Principal,
+    id: OnceLock<String>,
+}
+
+impl Exchange {
+    pub(crate) fn new(head: Parts, target: Target, policy: Arc<Policy>) -> Self {
+        let Parts { method, uri, headers, version, extensions, .. } = head;
+        let principal = Principal::Anonymous;
+        Self { method, uri, target, headers, version, extensions, policy, principal, id: OnceLock::new() }
+    }
+
+    /// The engine for this request; `now` by the clock of whoever holds the state.
+    pub fn judge(&self, now: HttpDate) -> Judge<'_> {
+        Judge::new(&self.method, &self.headers, &self.policy, now)
+    }
+
+    /// A name for this request, made when first asked for: a UUID, version 7.
+    pub fn request_id(&self) -> &str {
+        self.id.get_or_init(|| Uuid::now_v7().to_string())
+    }
+
+    /// What a problem body says about it.
+    pub fn about(&self) -> About<'_> {
+        About {
+            method: &self.method,
+            target: self.target.path(),
+            headers: &self.headers,
+            policy: Some(&self.policy),
+            request_id: self.request_id(),
+        }
+    }
+}

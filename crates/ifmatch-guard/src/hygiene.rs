@@ -1,0 +1,142 @@
+//! What a head must be before anything else is looked at: refuse rather than guess.
+
+use http::header::{CONNECTION, HOST, HeaderName};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{Method, Uri, Version};
+use ifmatch_core::{Refusal, Target};
+
+/// Fields that `Connection` may not name: taking them away would change what the request says (RFC 9110, Section
+/// 7.6.1 lets an intermediary remove whatever is named there).
+const NOT_HOP_BY_HOP: [&str; 10] = [
+    "host",
+    "range",
+    "expect",
+    "authorization",
+    "cookie",
+    "idempotency-key",
+    "transfer-encoding",
+    "prefer",
+    "merge-base",
+    "precondition-override",
+];
+const NOT_HOP_BY_HOP_PREFIXES: [&str; 2] = ["if-", "content-"];
+
+/// Checks the head and reads its target.
+pub(crate) fn receive(head: &Parts) -> Result<Target, Refusal> {
+    connection(head)?;
+    host(head)?;
+    target(&head.method, &head.uri)
+}
+
+fn connection(head: &Parts) -> Result<(), Refusal> {
+    for line in head.headers.get_all(CONNECTION) {
+        for token in line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+            // Compared as a name, without regard to case.
+            let Ok(name) = HeaderName::from_bytes(token) else { continue };
+            let name = name.as_str();
+            if NOT_HOP_BY_HOP.contains(&name) || NOT_HOP_BY_HOP_PREFIXES.iter().any(|p| name.starts_with(p)) {
+                let detail =
+                    format!("Connection names {name}, which belongs to the request and not to one hop.");
+                return Err(Refusal::bad_request("connection", detail));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Exactly one authority (RFC 9112, Section 3.2; RFC 9113, Section 8.3.1).
+fn host(head: &Parts) -> Result<(), Refusal> {
+    let bad = |detail: &str| Err(Refusal::bad_request("host", detail));
+    let mut lines = head.headers.get_all(HOST).iter();
+    let (first, second) = (lines.next(), lines.next());
+    if second.is_some() {
+        return bad("The request has more than one Host field.");
+    }
+    let named = first.map(|value| value.as_bytes().trim_ascii());
+    if let Some(named) = named.filter(|n| !n.is_empty()) {
+        let valid = Authority::try_from(named).is_ok_and(|a| !a.as_str().contains('@'));
+        if !valid {
+            return bad("The Host field is not a host with an optional port.");
+        }
+    }
+    match (head.version, named, head.uri.authority()) {
+        (Version::HTTP_11, None, _) => bad("The request has no Host field."),
+        (Version::HTTP_2, None, None) => bad("The request has neither :authority nor Host."),
+        (Version::HTTP_2, Some(named), Some(authority))
+            if !named.eq_ignore_ascii_case(authority.as_str().as_bytes()) =>
+        {
+            bad("Host and :authority differ.")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn target(method: &Method, uri: &Uri) -> Result<Target, Refusal> {
+    if let Some(scheme) = uri.scheme_str()
+        && !matches!(scheme, "http" | "https")
+    {
+        return Err(Refusal::bad_request("scheme", format!("{scheme} targets are not served here.")));
+    }
+    if method == Method::OPTIONS && uri.path() == "*" {
+        return Target::parse("/", None);
+    }
+    // An absolute-form target may have an empty path, which is the root.
+    let path = if uri.path().is_empty() && uri.authority().is_some() { "/" } else { uri.path() };
+    Target::parse(path, uri.query())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn check(version: Version, uri: &str, fields: &[(&str, &str)]) -> Result<String, &'static str> {
+        let mut request = Request::builder().version(version).uri(uri);
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        receive(&head).map(|t| t.path().to_owned()).map_err(|r| r.reason().map_or("", |r| r.name()))
+    }
+
+    #[test]
+    fn one_host() {
+        let h1 = Version::HTTP_11;
+        assert_eq!(check(h1, "/a", &[("host", "x:80")]).as_deref(), Ok("/a"));
+        assert_eq!(check(h1, "/a", &[("host", "")]).as_deref(), Ok("/a"));
+        assert_eq!(check(h1, "http://x/a", &[("host", "y")]).as_deref(), Ok("/a"));
+        assert_eq!(check(h1, "http://x", &[("host", "x")]).as_deref(), Ok("/"));
+        assert_eq!(check(Version::HTTP_10, "/a", &[]).as_deref(), Ok("/a"));
+        assert_eq!(check(Version::HTTP_2, "http://x/a", &[]).as_deref(), Ok("/a"));
+        assert_eq!(check(Version::HTTP_2, "http://x/a", &[("host", "X")]).as_deref(), Ok("/a"));
+        assert_eq!(check(h1, "/a", &[]), Err("host"));
+        assert_eq!(check(h1, "/a", &[("host", "x"), ("host", "x")]), Err("host"));
+        assert_eq!(check(h1, "/a", &[("host", "x, y")]), Err("host"));
+        assert_eq!(check(h1, "/a", &[("host", "u@x")]), Err("host"));
+        assert_eq!(check(Version::HTTP_2, "http://x/a", &[("host", "y")]), Err("host"));
+        assert_eq!(check(h1, "ftp://x/a", &[("host", "x")]), Err("scheme"));
+    }
+
+    #[test]
+    fn connection_cannot_take_a_condition_away() {
+        for bad in [
+            "If-Match",
+            "close, if-match",
+            "IF-NONE-MATCH",
+            "Content-Length",
+            "authorization",
+            "Idempotency-Key",
+            "host",
+        ] {
+            assert_eq!(
+                check(Version::HTTP_11, "/a", &[("host", "x"), ("connection", bad)]),
+                Err("connection"),
+                "{bad}"
+            );
+        }
+        for good in ["close", "keep-alive, TE", "Upgrade, HTTP2-Settings", "x-own", ""] {
+            assert!(check(Version::HTTP_11, "/a", &[("host", "x"), ("connection", good)]).is_ok(), "{good}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The pipeline: one order of steps for everybody.
+
+use crate::authority::{Acted, Admission, Authority, Read};
+use crate::content::{Budget, Content, ContentLimits, discard, receive};
+use crate::exchange::Exchange;
+use crate::hygiene;
+use crate::observe::{Decision, Observe, Result as Decided};
+use crate::respond::problem_response;
+use bytes::Bytes;
+use http::header::{ALLOW, EXPECT, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use ifmatch_core::{About, Code, MethodClass, Protection, Refusal, is_registered};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Bounds of what a request may take. Each is a promise in the documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest content of one request, in bytes; default 16 MiB. Past it: 413.
+    pub content_bytes_max: usize,
+    /// Most content of all requests together that is held in memory, in bytes; default 256 MiB. Past it: 503.
+    pub content_bytes_total_max: usize,
+    /// Longest pause between two pieces of content; default 30 s. Past it: 408.
+    pub content_idle_max: Duration,
+    /// Longest time for the whole content; default 10 min. Past it: 408.
+    pub content_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            content_bytes_max: 16 << 20,
+            content_bytes_total_max: 256 << 20,
+            content_idle_max: Duration::from_secs(30),
+            content_time_max: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Guards an authority. Cheap to clone; one for all connections.
+#[derive(Debug)]
+pub struct Pipeline<A, O = ()> {
+    shared: Arc<Shared<A, O>>,
+}
+
+#[derive(Debug)]
+struct Shared<A, O> {
+    authority: A,
+    observer: O,
+    limits: Limits,
+    budget: Arc<Budget>,
+}
+
+impl<A, O> Clone for Pipeline<A, O> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// Where a request stands when it is refused or answered.
+struct Progress {
+    started: Instant,
+    protection: Option<Result<Protection, Code>>,
+}
+
+/// A request answered before it became an exchange.
+struct Stopped<B> {
+    response: Response<B>,
+    headers: HeaderMap,
+}
+
+impl<A: Authority, O: Observe> Pipeline<A, O> {
+    /// Guards `authority` and tells `observer` of every decision.
+    pub fn new(authority: A, observer: O, limits: Limits) -> Self {
+        Self::with_budget(authority, observer, limits, Budget::new(limits.content_bytes_total_max))
+    }
+
+    pub(crate) fn with_budget(authority: A, observer: O, limits: Limits, budget: Arc<Budget>) -> Self {
+        Self { shared: Arc::new(Shared { authority, observer, limits, budget }) }
+    }
+
+    /// The authority behind it.
+    pub fn authority(&self) -> &A {
+        &self.shared.authority
+    }
+
+    /// Whoever is told of decisions.
+    pub fn observer(&self) -> &O {
+        &self.shared.observer
+    }
+
+    /// Takes one request through all steps.
+    ///
+    /// # Errors
+    /// What the authority fails with, untouched.
+    pub async fn handle<B>(&self, request: Request<B>) -> Result<Response<A::Body>, A::Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (head, body) = request.into_parts();
+        let mut progress = Progress { started: Instant::now(), protection: None };
+        let exchange = match self.admit(head, &progress) {
+            Ok(exchange) => exchange,
+            Err(stopped) => {
+                self.discard(body, &stopped.headers);
+                return Ok(stopped.response);
+            }
+        };
+        let class = MethodClass::of(&exchange.method);
+        let judge = exchange.judge(self.shared.authority.now());
+        if class == MethodClass::Write {
+            progress.protection = Some(judge.protection());
+        }
+        if let Err(refusal) = judge.on_head() {
+            let response = self.refuse(&refusal, &exchange, &progress);
+            self.discard(body, &exchange.headers);
+            return Ok(response);
+        }
+        if class != MethodClass::Write {
+            let answered = self.read(&exchange, &progress).await;
+            self.discard(body, &exchange.headers);
+            return answered;
+        }
+        match self.content(&exchange, body).await {
+            Ok(content) => self.write(exchange, content, progress).await,
+            Err(refusal) => Ok(self.refuse(&refusal, &exchange, &progress)),
+        }
+    }
+
+    /// Steps 1 to 3: the head, its target, its route.
+    fn admit(&self, head: Parts, progress: &Progress) -> Result<Exchange, Box<Stopped<A::Body>>> {
+        let target = match hygiene::receive(&head) {
+            Ok(target) => target,
+            Err(refusal) => {
+                let response = self.refuse_head(&refusal, &head, head.uri.path(), progress);
+                return Err(Box::new(Stopped { response, headers: head.headers }));
+            }
+        };
+        let admission = if !is_registered(&head.method) {
+            Admission::Refused(Refusal::new(Code::NotImplemented))
+        } else if head.method == Method::OPTIONS && head.uri.path() == "*" {
+            Admission::Answered(options_server())
+        } else {
+            self.shared.authority.admit(&head, &target)
+        };
+        let response = match admission {
+            Admission::Guarded(policy) => return Ok(Exchange::new(head, target, policy)),
+            Admission::Answered(response) => response,
+            Admission::Refused(refusal) => self.refuse_head(&refusal, &head, target.path(), progress),
+        };
+        Err(Box::new(Stopped { response, headers: head.headers }))
+    }
+
+    async fn read(&self, x: &Exchange, progress: &Progress) -> Result<Response<A::Body>, A::Error> {
+        Ok(match self.shared.authority.read(x).await? {
+            Read::Answered(response) => {
+                self.tell(x, progress, Decided::Read, response.status());
+                response
+            }
+            Read::Refused(refusal) => self.refuse(&refusal, x, progress),
+        })
+    }
+
+    /// Step 6. A client that waits for 100 is told of a refusal before it sends anything; polling the body is what makes
+    /// the transport send the 100.
+    async fn content<B>(&self, x: &Exchange, mut body: B) -> Result<Content, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        if expects_continue(&x.headers)
+            && let Some(refusal) = self.shared.authority.preview(x).await
+        {
+            return Err(refusal);
+        }
+        let limits = self.content_limits();
+        let received = receive(&mut body, &x.headers, limits, &self.shared.budget).await;
+        if received.is_err() {
+            self.discard(body, &x.headers);
+        }
+        received
+    }
+
+    /// Steps 7 to 10, in a task of their own: from here on no client that leaves cancels anything.
+    async fn write(
+        &self,
+        x: Exchange,
+        content: Content,
+        progress: Progress,
+    ) -> Result<Response<A::Body>, A::Error> {
+        let pipeline = self.clone();
+        let x = Arc::new(x);
+        let exchange = Arc::clone(&x);
+        let started = Progress { ..progress };
+        let task = tokio::spawn(async move {
+            let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await?;
+            Ok(pipeline.record(acted, &exchange, &progress))
+        });
+        match task.await {
+            Ok(answered) => answered,
+            // The task panicked or the runtime is going down. Whether the write landed is not known here.
+            Err(error) => {
+                tracing::error!(target = x.target.path(), %error, "a write ended without an outcome");
+                Ok(self.refuse(&Refusal::new(Code::OutcomeUnknown), &x, &started))
+            }
+        }
+    }
+
+    fn record(&self, acted: Acted<A::Body>, x: &Exchange, progress: &Progress) -> Response<A::Body> {
+        match acted {
+            Acted::Applied(response, protection) => {
+                let progress = Progress { protection: Some(Ok(protection)), ..*progress };
+                self.tell(x, &progress, Decided::Applied, response.status());
+                response
+            }
+            Acted::NotApplied(response) => {
+                self.tell(x, progress, Decided::NotApplied, response.status());
+                response
+            }
+            Acted::Refused(refusal, Some(response)) => {
+                self.tell(x, progress, Decided::Refused(&refusal), response.status());
+                response
+            }
+            Acted::Refused(refusal, None) => self.refuse(&refusal, x, progress),
+            Acted::Unknown(refusal) => {
+                self.tell(x, progress, Decided::Unknown, refusal.status());
+                problem_response(&refusal, &x.about(), x.version)
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: &Refusal, x: &Exchange, progress: &Progress) -> Response<A::Body> {
+        self.tell(x, progress, Decided::Refused(refusal), refusal.status());
+        problem_response(refusal, &x.about(), x.version)
+    }
+
+    /// A refusal before there is a policy.
+    fn refuse_head(
+        &self,
+        refusal: &Refusal,
+        head: &Parts,
+        target: &str,
+        progress: &Progress,
+    ) -> Response<A::Body> {
+        self.shared.observer.decided(&Decision {
+            method: &head.method,
+            target,
+            policy: None,
+            protection: None,
+            result: Decided::Refused(refusal),
+            status: refusal.status(),
+            elapsed: progress.started.elapsed(),
+        });
+        let request_id = uuid::Uuid::now_v7().to_string();
+        let about = About {
+            method: &head.method,
+            target,
+            headers: &head.headers,
+            policy: None,
+            request_id: &request_id,
+        };
+        problem_response(refusal, &about, head.version)
+    }
+
+    fn tell(&self, x: &Exchange, progress: &Progress, result: Decided<'_>, status: StatusCode) {
+        self.shared.observer.decided(&Decision {
+            method: &x.method,
+            target: x.target.path(),
+            policy: Some(&x.policy),
+            protection: progress.protection,
+            result,
+            status,
+            elapsed: progress.started.elapsed(),
+        });
+    }
+
+    fn content_limits(&self) -> ContentLimits {
+        let limits = &self.shared.limits;
+        ContentLimits {
+            bytes_max: limits.content_bytes_max,
+            idle_max: limits.content_idle_max,
+            total_max: limits.content_time_max,
+        }
+    }
+
+    /// Content of a request that is answered without it. A client that still waits for 100 sends none: the body is
+    /// dropped, which ends the connection after the answer.
+    fn discard<B>(&self, body: B, headers: &HeaderMap)
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        if !expects_continue(headers) {
+            discard(body, self.content_limits());
+        }
+    }
+}
+
+fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// `OPTIONS *`: about the server, not about a resource.
+fn options_server<B: From<Bytes>>() -> Response<B> {
+    let mut response = Response::new(B::from(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS"));
+    response
+}

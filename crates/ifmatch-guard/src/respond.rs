@@ -1,0 +1,68 @@
+//! Problem responses.
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER, VARY,
+};
+use http::{HeaderMap, Response, Version};
+use ifmatch_core::{About, PROBLEM_JSON, Refusal, problem_body};
+
+/// Writes a refusal as RFC 9457 problem details, or as a small HTML page with the same content for those who ask for
+/// one. Never to be stored by a cache (RFC 6585, Section 3).
+pub fn problem_response<B: From<Bytes>>(
+    refusal: &Refusal,
+    about: &About<'_>,
+    version: Version,
+) -> Response<B> {
+    let body = problem_body(refusal, about);
+    let html = prefers_html(about.headers);
+    let (media_type, body) =
+        if html { ("text/html; charset=utf-8", page(refusal, &body)) } else { (PROBLEM_JSON, body) };
+    let mut response = Response::new(B::from(Bytes::from(body)));
+    *response.status_mut() = refusal.status();
+    let fields = response.headers_mut();
+    fields.extend(refusal.fields().iter().map(|(n, v)| (n.clone(), v.clone())));
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(VARY, HeaderValue::from_static("accept"));
+    if let Ok(link) = HeaderValue::try_from(format!("<{}>; rel=\"describedby\"", refusal.code().type_path()))
+    {
+        fields.insert(LINK, link);
+    }
+    if let Some(etag) = refusal.etag() {
+        fields.insert(ETAG, etag.clone());
+    }
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        fields.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    // A head that cannot be trusted ends the connection: what follows may not be a request.
+    if refusal.code() == ifmatch_core::Code::BadRequest && version < Version::HTTP_2 {
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A browser's address line: HTML is asked for by name, JSON is not.
+fn prefers_html(headers: &HeaderMap) -> bool {
+    let mut accepts = headers.get_all(ACCEPT).iter().filter_map(|v| v.to_str().ok()).peekable();
+    accepts.peek().is_some() && {
+        let all: Vec<_> = accepts.collect();
+        all.iter().any(|v| v.contains("text/html")) && !all.iter().any(|v| v.contains("json"))
+    }
+}
+
+fn page(refusal: &Refusal, json: &[u8]) -> Vec<u8> {
+    let (status, title) = (refusal.status().as_u16(), refusal.code().title());
+    let escaped = escape(&String::from_utf8_lossy(json));
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{status} {title}</title>\n\
+         <h1>{status} {title}</h1>\n<p>{}</p>\n<p>{}</p>\n<pre>{escaped}</pre>\n</html>\n",
+        escape(refusal.code().means()),
+        escape(refusal.code().todo()),
+    )
+    .into_bytes()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
