@@ -14,4 +14,6 @@
 pub mod dates;
 pub mod decisions;
 pub mod history;
+pub mod process;
+pub mod raw;
 pub mod reference;
