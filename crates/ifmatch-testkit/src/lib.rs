@@ -1,6 +1,6 @@
 //! What the tests of `ifmatch` are held against.
 //!
-//! - [`reference`]: a second, naive implementation of the precondition engine, written from the text of the
+//! - [`mod@reference`]: a second, naive implementation of the precondition engine, written from the text of the
 //!   standards alone. It shares no line with the real engine, so that one misreading cannot hide in both.
 //! - [`decisions`]: rows of behaviour decided by hand, which both implementations, and every layer above them,
 //!   must meet.
