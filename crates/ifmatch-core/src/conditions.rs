@@ -115,7 +115,8 @@ impl<'h> TagCondition<'h> {
         match (lines, stars, count) {
             (0, ..) => Self::Absent,
             (_, 0, _) => Self::Tags(TagList { headers, name, first, count }),
-            (_, 1, 0) => Self::Star,
+            // Alone in every respect: `*,` and an empty line beside it are not `*`.
+            (1, 1, 0) if headers.get(&name).is_some_and(|v| v.as_bytes().trim_ascii() == b"*") => Self::Star,
             _ => Self::Malformed,
         }
     }
@@ -230,7 +231,9 @@ mod tests {
         assert_eq!(if_match(&["", r#""a""#]), r#""a""#);
         assert_eq!(if_match(&[r#""a""#, r#"W/"b", "c""#]), r#""a" W/"b" "c""#);
         assert_eq!(if_match(&["*"]), "star");
-        assert_eq!(if_match(&["", "*", ","]), "star");
+        assert_eq!(if_match(&["\t* "]), "star");
+        assert_eq!(if_match(&["", "*"]), "malformed");
+        assert_eq!(if_match(&["*,"]), "malformed");
         assert_eq!(if_match(&["*", "*"]), "malformed");
         assert_eq!(if_match(&[r#""a""#, "*"]), "malformed");
         assert_eq!(if_match(&[r#""a""#, "b"]), "malformed");

@@ -290,9 +290,10 @@ impl<'x> Judge<'x> {
     }
 
     /// A date equal to Last-Modified was handed out for exactly that state; one before the current second can be
-    /// compared, because every later write gets a later date. The current second is not over, the future not seen.
+    /// compared, because every later write gets a later date; and one before Last-Modified is false whatever else it
+    /// is. The current second is not over and the future not seen.
     fn names_a_state(&self, date: HttpDate, modified: HttpDate) -> bool {
-        date < self.now || (date == modified && modified <= self.now)
+        date < self.now || date < modified || (date == modified && modified <= self.now)
     }
 
     /// Step 3.
@@ -373,7 +374,7 @@ impl<'x> Judge<'x> {
             }
         });
         match range.select(length) {
-            _ if !unchanged => whole,
+            _ if !unchanged || range.is_suffix_of_nothing(length) => whole,
             Some(part) => Outcome::Send(Selection::Part(part)),
             None => {
                 let refusal = Refusal::new(Code::RangeNotSatisfiable);

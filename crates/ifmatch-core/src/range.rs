@@ -50,6 +50,11 @@ impl RangeSpec {
         }
     }
 
+    /// A suffix of nothing is satisfiable and is all of it (RFC 9110, Section 14.1.2), but no Content-Range can say so.
+    pub(crate) fn is_suffix_of_nothing(self, length: u64) -> bool {
+        length == 0 && matches!(self, Self::Suffix(1..))
+    }
+
     /// The part of a representation of `length` octets, or `None` if there is no such part.
     pub(crate) fn select(self, length: u64) -> Option<ByteRange> {
         let end = length.checked_sub(1)?;

@@ -245,6 +245,8 @@ fn names_a_state(date: i64, state: &State, now: i64) -> bool {
         // Nothing there, or nothing dated: the field would be ignored, and the write unconditional.
         None => false,
         Some(shown) if shown <= now && date == shown => true,
+        // Changed after that date for certain, shown or not: false, whichever second it is.
+        Some(changed) if date < changed => true,
         Some(_) => date < now,
     }
 }
