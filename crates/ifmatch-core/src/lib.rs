@@ -47,7 +47,7 @@ pub use expected::{Expected, Revision};
 pub use explain::{Explanation, Step, explain};
 pub use judge::{Guard, Judge, Outcome, Protection, Selection};
 pub use policy::{Dates, MethodClass, Mode, Policy, Requirement, StaleStatus, Star, is_registered};
-pub use problem::{Code, Reason, TYPE_PREFIX};
+pub use problem::{Code, Reason, TYPE_PREFIX, explanation};
 pub use range::ByteRange;
 pub use refusal::Refusal;
 pub use state::{CurrentState, Representation};

@@ -199,6 +199,27 @@ impl Code {
     }
 }
 
+/// The text behind a code, for people: what `ifmatch explain CODE` prints and the problem's `type` serves.
+pub fn explanation(code: Code) -> String {
+    let applied = match code.applied() {
+        Some(_) => "Nothing was changed.",
+        None => "Whether the data was changed is not known.",
+    };
+    let again = if code.same_request() {
+        "The same request may succeed later, as it is."
+    } else {
+        "Sending the same request again will not help."
+    };
+    format!(
+        "{} - {} {}\n\nWhat it means\n  {}\n\nWhat happened to the data\n  {applied}\n\nWhat to do\n  {}\n  {again}\n",
+        code.name(),
+        code.status().as_u16(),
+        code.title(),
+        code.means(),
+        code.todo(),
+    )
+}
+
 /// Why exactly, where a code has several causes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Reason {

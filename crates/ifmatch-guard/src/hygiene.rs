@@ -4,7 +4,7 @@ use http::header::{CONNECTION, HOST, HeaderName};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Uri, Version};
-use ifmatch_core::{Refusal, Target};
+use ifmatch_core::{Code, Refusal, Target};
 
 /// Fields that `Connection` may not name: taking them away would change what the request says (RFC 9110, Section
 /// 7.6.1 lets an intermediary remove whatever is named there).
@@ -22,11 +22,24 @@ const NOT_HOP_BY_HOP: [&str; 10] = [
 ];
 const NOT_HOP_BY_HOP_PREFIXES: [&str; 2] = ["if-", "content-"];
 
+/// Largest header section, names and values together, in bytes. Past it: 431, never a part of it.
+pub const HEADER_BYTES_MAX: usize = 64 << 10;
+
 /// Checks the head and reads its target.
 pub(crate) fn receive(head: &Parts) -> Result<Target, Refusal> {
+    size(head)?;
     connection(head)?;
     host(head)?;
     target(&head.method, &head.uri)
+}
+
+fn size(head: &Parts) -> Result<(), Refusal> {
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes <= HEADER_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!("The header section has {bytes} bytes; at most {HEADER_BYTES_MAX} are taken.");
+    Err(Refusal::new(Code::HeaderTooLarge).detail(detail))
 }
 
 fn connection(head: &Parts) -> Result<(), Refusal> {

@@ -15,10 +15,12 @@ mod pipeline;
 mod respond;
 mod serialized;
 mod turns;
+mod wellknown;
 
 pub use authority::{Acted, Admission, Authority, Read};
 pub use content::Content;
 pub use exchange::{Exchange, Principal};
+pub use hygiene::HEADER_BYTES_MAX;
 pub use observe::{Decision, Observe, Result as DecisionResult};
 pub use pipeline::{Limits, Pipeline};
 pub use respond::problem_response;

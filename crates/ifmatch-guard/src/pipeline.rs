@@ -6,6 +6,7 @@ use crate::exchange::Exchange;
 use crate::hygiene;
 use crate::observe::{Decision, Observe, Result as Decided};
 use crate::respond::problem_response;
+use crate::wellknown;
 use bytes::Bytes;
 use http::header::{ALLOW, EXPECT, HeaderValue};
 use http::request::Parts;
@@ -142,6 +143,8 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             Admission::Refused(Refusal::new(Code::NotImplemented))
         } else if head.method == Method::OPTIONS && head.uri.path() == "*" {
             Admission::Answered(options_server())
+        } else if let Some(own) = wellknown::answer(&head, &target) {
+            own.map_or_else(Admission::Refused, Admission::Answered)
         } else {
             self.shared.authority.admit(&head, &target)
         };

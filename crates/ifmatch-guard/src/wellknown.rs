@@ -1,0 +1,31 @@
+//! What ifmatch serves about itself, beside the resources it guards: the pages behind problem types.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response};
+use ifmatch_core::{Code, Refusal, TYPE_PREFIX, Target, explanation};
+
+/// Paths below this are never resources.
+const RESERVED: &str = "/.well-known/ifmatch/";
+
+/// The answer to a request for one of our own paths; `None` if the path is not ours.
+pub(crate) fn answer<B: From<Bytes>>(head: &Parts, target: &Target) -> Option<Result<Response<B>, Refusal>> {
+    let path = target.path();
+    if !path.starts_with(RESERVED) {
+        return None;
+    }
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        let refusal = Refusal::new(Code::MethodNotAllowed)
+            .detail(format!("{path} belongs to ifmatch itself and can only be read."))
+            .field(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Some(Err(refusal));
+    }
+    let Some(code) = path.strip_prefix(TYPE_PREFIX).and_then(Code::from_name) else {
+        return Some(Err(Refusal::new(Code::NotFound)));
+    };
+    let mut response = Response::new(B::from(Bytes::from(explanation(code))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
+    Some(Ok(response))
+}
