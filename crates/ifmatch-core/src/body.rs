@@ -1,6 +1,6 @@
 //! Problem bodies (RFC 9457): enough for a client's developer to fix the call from the body alone.
 
-use crate::conditions::{diagnose_field, received};
+use crate::conditions::{diagnose_field, echoed, received};
 use crate::policy::{Dates, MethodClass, Policy, Requirement};
 use crate::problem::Code;
 use crate::refusal::Refusal;
@@ -13,8 +13,24 @@ use serde_json::{Map, Value, json};
 /// The media type of problem bodies.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// How much of a target is repeated in a body, in octets.
-const TARGET_BYTES_MAX: usize = 1024;
+/// The largest body.
+const BODY_BYTES_MAX: usize = 8 << 10;
+
+/// How much of what a request brought is repeated. What is cut is never offered as a link or a tag to send.
+#[derive(Clone, Copy)]
+struct Bounds {
+    target_bytes_max: usize,
+    /// Of a field value.
+    echo_chars_max: usize,
+    /// Of the method, and four times that of a detail.
+    text_bytes_max: usize,
+}
+
+/// Tried in this order until the body is small enough.
+const BOUNDS: [Bounds; 2] = [
+    Bounds { target_bytes_max: 1024, echo_chars_max: 200, text_bytes_max: 256 },
+    Bounds { target_bytes_max: 128, echo_chars_max: 40, text_bytes_max: 64 },
+];
 
 /// The request a problem is about.
 #[derive(Clone, Copy, Debug)]
@@ -76,15 +92,48 @@ struct Retry<'a> {
     href: Option<&'a str>,
 }
 
+/// The request as the body repeats it: cut where it is too long.
+struct Shown<'a> {
+    method: &'a str,
+    target: &'a str,
+    /// The whole target; a part of one would name another resource.
+    href: Option<&'a str>,
+    about: &'a About<'a>,
+    bounds: Bounds,
+}
+
+impl<'a> Shown<'a> {
+    fn new(about: &'a About<'a>, bounds: Bounds) -> Self {
+        let target = shortened(about.target, bounds.target_bytes_max);
+        let method = shortened(about.method.as_str(), bounds.text_bytes_max);
+        let href = (target.len() == about.target.len()).then_some(target);
+        Self { method, target, href, about, bounds }
+    }
+
+    fn sent(&self, name: &HeaderName) -> Option<String> {
+        received(self.about.headers, name, self.bounds.echo_chars_max)
+    }
+
+    fn requirement(&self) -> Option<Requirement> {
+        self.about.policy.map(|policy| policy.requirement(self.about.method))
+    }
+}
+
 /// Writes the body of a refusal: JSON, at most 8 KiB, with the same member names for all problems.
 pub fn problem_body(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
+    let bodies = BOUNDS.into_iter().map(|bounds| body(refusal, &Shown::new(about, bounds)));
+    bodies.into_iter().find(|body| body.len() <= BODY_BYTES_MAX).unwrap_or_else(|| least(refusal, about))
+}
+
+fn body(refusal: &Refusal, about: &Shown<'_>) -> Vec<u8> {
     let code = refusal.code();
-    let about = &About { target: shortened(about.target), ..*about };
+    let echo_chars_max = about.bounds.echo_chars_max;
+    let fits = |text: &String| text.chars().nth(echo_chars_max).is_none();
     let (problem, did_you_mean) = match (code, refusal.subject()) {
         (Code::MalformedValidator, Some(field)) => {
-            let (problem, meant) = diagnose_field(about.headers, field);
+            let (problem, meant) = diagnose_field(about.about.headers, field);
             let meant_field = if problem == TagProblem::DateInEtag { &IF_UNMODIFIED_SINCE } else { field };
-            (Some(problem), meant.map(|m| json!({ spelled(meant_field): m })))
+            (Some(problem), meant.filter(fits).map(|m| json!({ spelled(meant_field): m })))
         }
         _ => (None, None),
     };
@@ -93,43 +142,67 @@ pub fn problem_body(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
         title: code.title(),
         status: refusal.status().as_u16(),
         detail: detail(refusal, about, problem),
-        instance: format!("urn:uuid:{}", about.request_id),
+        instance: format!("urn:uuid:{}", about.about.request_id),
         code: code.name(),
         reason: refusal.reason().map(|r| r.name()),
         applied: code.applied(),
-        method: about.method.as_str(),
+        method: about.method,
         target: about.target,
         required: required(code, about),
         received: echo(refusal, about),
         problem: problem.map(TagProblem::name),
         did_you_mean,
-        your_etag: (code == Code::StaleVersion).then(|| received(about.headers, &IF_MATCH)).flatten(),
-        current_etag: refusal.etag().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
+        your_etag: (code == Code::StaleVersion).then(|| about.sent(&IF_MATCH)).flatten(),
+        current_etag: refusal.etag().map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).filter(fits),
         steps: steps(refusal, about),
         retry: Retry {
             same_request: code.same_request(),
             action: code.action(),
             after_seconds: refusal.retry_after_seconds(),
-            href: matches!(code, Code::StaleVersion | Code::AlreadyExists).then_some(about.target),
+            href: about.href.filter(|_| matches!(code, Code::StaleVersion | Code::AlreadyExists)),
         },
-        policy: about.policy.map(|p| json!({ "route": p.route, "mode": p.mode.name() })),
-        request_id: about.request_id,
+        policy: about.about.policy.map(|p| {
+            let route = shortened(&p.route, about.bounds.text_bytes_max);
+            json!({ "route": route, "mode": p.mode.name() })
+        }),
+        request_id: about.about.request_id,
     };
     // Serialising owned strings and numbers into memory cannot fail.
     serde_json::to_vec_pretty(&body).unwrap_or_default()
 }
 
-fn detail(refusal: &Refusal, about: &About<'_>, problem: Option<TagProblem>) -> String {
+/// What is always there and nothing else, for requests that are long in every way at once.
+fn least(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
+    let code = refusal.code();
+    let text = |text| shortened(text, 64).replace(char::is_control, " ");
+    let request_id = text(about.request_id);
+    let body = json!({
+        "type": code.type_path(),
+        "title": code.title(),
+        "status": refusal.status().as_u16(),
+        "detail": with_result(code.means().to_owned(), code, about.method),
+        "instance": format!("urn:uuid:{request_id}"),
+        "code": code.name(),
+        "applied": code.applied(),
+        "method": text(about.method.as_str()),
+        "target": text(about.target),
+        "retry": { "same_request": code.same_request(), "action": code.action() },
+        "request_id": request_id,
+    });
+    body.to_string().into_bytes()
+}
+
+fn detail(refusal: &Refusal, about: &Shown<'_>, problem: Option<TagProblem>) -> String {
     let (method, target) = (about.method, about.target);
-    let sent = |name: &HeaderName| received(about.headers, name).unwrap_or_default();
+    let sent = |name: &HeaderName| about.sent(name).unwrap_or_default();
     let sentence = match (refusal.own_detail(), refusal.code()) {
-        (Some(own), _) => own.to_owned(),
+        (Some(own), _) => shortened(own, 4 * about.bounds.text_bytes_max).to_owned(),
         (None, Code::PreconditionRequired) => {
-            let missing =
-                if received(about.headers, &IF_MATCH).is_some() { "names no version" } else { "is missing" };
+            let headers = about.about.headers;
+            let missing = if headers.contains_key(IF_MATCH) { "names no version" } else { "is missing" };
             let unhelpful = [IF_NONE_MATCH, IF_MODIFIED_SINCE]
                 .iter()
-                .find(|n| about.headers.contains_key(*n))
+                .find(|n| headers.contains_key(*n))
                 .map(|n| format!(" {}: {} does not protect a {method}.", spelled(n), sent(n)));
             format!(
                 "{method} {target} needs an If-Match header so that it cannot overwrite a change you have not seen; it {missing}.{}",
@@ -164,20 +237,24 @@ fn detail(refusal: &Refusal, about: &About<'_>, problem: Option<TagProblem>) -> 
         (None, Code::NotImplemented) => format!("{method} is not a method this server knows."),
         (None, code) => code.means().to_owned(),
     };
-    let safe = MethodClass::of(about.method) != MethodClass::Write;
-    match refusal.code().applied() {
-        Some(_) if safe => sentence,
+    with_result(sentence, refusal.code(), about.about.method)
+}
+
+/// A sentence, and what happened to the data.
+fn with_result(sentence: String, code: Code, method: &Method) -> String {
+    match code.applied() {
+        Some(_) if MethodClass::of(method) != MethodClass::Write => sentence,
         Some(_) => format!("{sentence} Nothing was changed."),
         None => format!("{sentence} Whether it was applied is not known."),
     }
 }
 
-fn stale_detail(refusal: &Refusal, about: &About<'_>) -> String {
+fn stale_detail(refusal: &Refusal, about: &Shown<'_>) -> String {
     use crate::problem::Reason;
     let field = refusal.subject().unwrap_or(&IF_MATCH);
-    let sent = format!("You sent {} {}", spelled(field), received(about.headers, field).unwrap_or_default());
+    let sent = format!("You sent {} {}", spelled(field), about.sent(field).unwrap_or_default());
     let target = about.target;
-    let now = refusal.etag().map(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
+    let now = refusal.etag().map(|etag| echoed(etag.as_bytes(), about.bounds.echo_chars_max));
     match (refusal.reason(), now) {
         (Some(Reason::Gone), _) => format!("{sent}; nothing is stored at {target} (any more)."),
         (Some(Reason::WeakValidator), _) => {
@@ -194,29 +271,35 @@ fn stale_detail(refusal: &Refusal, about: &About<'_>) -> String {
 }
 
 /// What would satisfy the route, for machines.
-fn required(code: Code, about: &About<'_>) -> Option<Value> {
+fn required(code: Code, about: &Shown<'_>) -> Option<Value> {
     if code.status() != http::StatusCode::PRECONDITION_REQUIRED {
         return None;
     }
-    let policy = about.policy?;
-    let read = json!({ "method": "GET", "href": about.target, "response_header": "ETag" });
+    let requirement = about.requirement()?;
+    let read = |field: &str| {
+        let mut read = json!({ "method": "GET", "href": about.href, "response_header": field });
+        if let (None, Some(members)) = (about.href, read.as_object_mut()) {
+            members.remove("href");
+        }
+        read
+    };
     let mut one_of = vec![json!({
         "header": "If-Match",
         "when": "you change or delete something that exists",
-        "value_from": read,
+        "value_from": read("ETag"),
     })];
-    if policy.requirement(about.method) == Requirement::VersionOrCreation {
+    if requirement == Requirement::VersionOrCreation {
         one_of.push(json!({ "header": "If-None-Match", "value": "*", "when": "you create it and it must not exist yet" }));
     }
-    if policy.dates == Dates::Evaluated {
-        let read = json!({ "method": "GET", "href": about.target, "response_header": "Last-Modified" });
+    if about.about.policy.is_some_and(|policy| policy.dates == Dates::Evaluated) {
+        let read = read("Last-Modified");
         one_of.push(json!({ "header": "If-Unmodified-Since", "when": "you have a Last-Modified but no ETag", "value_from": read }));
     }
     Some(json!({ "one_of": one_of }))
 }
 
 /// The condition fields as they came.
-fn echo(refusal: &Refusal, about: &About<'_>) -> Option<Value> {
+fn echo(refusal: &Refusal, about: &Shown<'_>) -> Option<Value> {
     let names: &[HeaderName] = match refusal.code() {
         Code::PreconditionRequired | Code::OverwriteNotAllowed | Code::NotAVersion => {
             &[IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE]
@@ -224,11 +307,11 @@ fn echo(refusal: &Refusal, about: &About<'_>) -> Option<Value> {
         Code::MalformedValidator => std::slice::from_ref(refusal.subject()?),
         _ => return None,
     };
-    let fields = names.iter().map(|n| (spelled(n).to_owned(), json!(received(about.headers, n))));
+    let fields = names.iter().map(|n| (spelled(n).to_owned(), json!(about.sent(n))));
     Some(Value::Object(fields.collect::<Map<_, _>>()))
 }
 
-fn steps(refusal: &Refusal, about: &About<'_>) -> Vec<String> {
+fn steps(refusal: &Refusal, about: &Shown<'_>) -> Vec<String> {
     let (method, target) = (about.method, about.target);
     match refusal.code() {
         Code::PreconditionRequired | Code::OverwriteNotAllowed | Code::NotAVersion => {
@@ -237,7 +320,7 @@ fn steps(refusal: &Refusal, about: &About<'_>) -> Vec<String> {
                 "re-apply your change to the content you just read (do not re-send an old copy)".to_owned(),
                 format!("{method} {target} with If-Match set to that ETag"),
             ];
-            if about.policy.is_some_and(|p| p.requirement(about.method) == Requirement::VersionOrCreation) {
+            if about.requirement() == Some(Requirement::VersionOrCreation) {
                 steps.push(format!("or, if it must not exist yet: {method} {target} with If-None-Match: *"));
             }
             steps
@@ -260,10 +343,9 @@ fn steps(refusal: &Refusal, about: &About<'_>) -> Vec<String> {
     }
 }
 
-/// At most so many octets of a target, cut between characters.
-fn shortened(target: &str) -> &str {
-    let cut = (0..=TARGET_BYTES_MAX.min(target.len())).rev().find(|&i| target.is_char_boundary(i));
-    &target[..cut.unwrap_or(0)]
+/// At most so many octets of a text, cut between characters.
+fn shortened(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// A field name as people write it.

@@ -8,9 +8,6 @@ use http::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
-/// How much of a received value is repeated in messages, in characters.
-const ECHO_CHARS_MAX: usize = 200;
-
 /// The conditions of one request (RFC 9110, Section 13.1). Borrows the header section; reading a valid single tag
 /// allocates nothing. A field that is not understood is never read as a field that is not there.
 #[derive(Clone, Debug)]
@@ -177,13 +174,18 @@ fn sole<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue
     lines.next().filter(|_| lines.next().is_none())
 }
 
-/// A field's value as text for a message: its lines joined by a comma, at most 200 characters. `None`: not there.
-pub(crate) fn received(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let value = joined(headers, name)?;
-    Some(match value.char_indices().nth(ECHO_CHARS_MAX) {
+/// A field's value as text for a message: its lines joined by a comma, cut after so many characters. `None`: not there.
+pub(crate) fn received(headers: &HeaderMap, name: &HeaderName, chars_max: usize) -> Option<String> {
+    joined(headers, name).map(|value| echoed(value.as_bytes(), chars_max))
+}
+
+/// A value as text for a message, cut after so many characters.
+pub(crate) fn echoed(value: &[u8], chars_max: usize) -> String {
+    let value = String::from_utf8_lossy(value);
+    match value.char_indices().nth(chars_max) {
         Some((cut, _)) => format!("{}...", &value[..cut]),
-        None => value,
-    })
+        None => value.into_owned(),
+    }
 }
 
 fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
@@ -270,7 +272,7 @@ mod tests {
     #[test]
     fn echoed_values_are_bounded() {
         let headers = headers(&[(IF_MATCH, "x".repeat(5000).as_str())]);
-        assert_eq!(received(&headers, &IF_MATCH).map(|v| v.len()), Some(203));
-        assert_eq!(received(&headers, &IF_NONE_MATCH), None);
+        assert_eq!(received(&headers, &IF_MATCH, 200).map(|v| v.len()), Some(203));
+        assert_eq!(received(&headers, &IF_NONE_MATCH, 200), None);
     }
 }

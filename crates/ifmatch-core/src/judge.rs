@@ -396,13 +396,12 @@ impl<'x> Judge<'x> {
     }
 }
 
-/// Whether weakness is why no tag matched.
+/// Whether weakness is why no tag matched: of what was sent, or of what is there, which then no tag can match.
 fn is_weakness(tags: &TagList<'_>, current: Option<EntityTag<'_>>) -> bool {
     let same_but_weak = |tag: EntityTag<'_>| current.is_some_and(|c| tag.weakly_equals(&c));
-    !tags.is_empty()
-        && (tags.iter().any(same_but_weak)
-            || tags.iter().all(|tag| tag.is_weak())
-            || current.is_some_and(|c| c.is_weak()))
+    current.is_some_and(|c| c.is_weak())
+        || tags.iter().any(same_but_weak)
+        || (!tags.is_empty() && tags.iter().all(|tag| tag.is_weak()))
 }
 
 fn etag_value(state: &CurrentState<'_>) -> Option<HeaderValue> {

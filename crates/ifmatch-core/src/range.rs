@@ -32,8 +32,11 @@ impl ByteRange {
 impl RangeSpec {
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let equals = value.iter().position(|&b| b == b'=')?;
-        let (unit, set) = (value[..equals].trim_ascii(), value[equals + 1..].trim_ascii());
-        if !unit.eq_ignore_ascii_case(b"bytes") {
+        let (unit, set) = (&value[..equals], value[equals + 1..].trim_ascii_end());
+        // White space may stand around commas, not around the equals sign (RFC 9110, Sections 5.6.1 and 14.1.1).
+        let indented =
+            set.first() != set.trim_ascii_start().first() && !set.trim_ascii_start().starts_with(b",");
+        if !unit.eq_ignore_ascii_case(b"bytes") || indented {
             return None;
         }
         // A list of one may have empty members.
@@ -44,8 +47,8 @@ impl RangeSpec {
             ([], last) => Some(Self::Suffix(number(last)?)),
             (first, []) => Some(Self::From(number(first)?)),
             (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
-                (first <= last).then_some(Self::Between(first, last))
+                let spec = Self::Between(number(first)?, number(last)?);
+                (!is_less(last, first)).then_some(spec)
             }
         }
     }
@@ -68,6 +71,13 @@ impl RangeSpec {
     }
 }
 
+/// Compares digits of any length.
+fn is_less(a: &[u8], b: &[u8]) -> bool {
+    let significant = |digits: &[u8]| digits.iter().position(|&d| d != b'0').unwrap_or(digits.len());
+    let (a, b) = (&a[significant(a)..], &b[significant(b)..]);
+    (a.len(), a) < (b.len(), b)
+}
+
 fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -87,7 +97,7 @@ mod tests {
             RangeSpec::parse(value.as_bytes()).map(|s| s.select(length).map(|r| (r.first, r.last)))
         };
         assert_eq!(part("bytes=0-4", 10), Some(Some((0, 4))));
-        assert_eq!(part("Bytes = 0-4 ,", 10), Some(Some((0, 4))));
+        assert_eq!(part("Bytes=0-4 ,", 10), Some(Some((0, 4))));
         assert_eq!(part("bytes=5-", 10), Some(Some((5, 9))));
         assert_eq!(part("bytes=5-500", 10), Some(Some((5, 9))));
         assert_eq!(part("bytes=-3", 10), Some(Some((7, 9))));
@@ -107,6 +117,8 @@ mod tests {
             "bytes=1-2,4-5",
             "lines=0-4",
             "bytes=+1-2",
+            "bytes =0-4",
+            "bytes= 0-4",
             "bytes=0x1-2",
         ] {
             assert_eq!(part(ignored, 10), None, "{ignored}");

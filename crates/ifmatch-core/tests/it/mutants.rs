@@ -194,8 +194,7 @@ fn caught_by_table(wrong: Wrong) -> Option<usize> {
     cases().step_by(7).position(|case| {
         let (fields, state) = from_case(&case);
         let reference = judge(&Request { method: case.method, fields: &fields }, &state, NOW.unix());
-        let given =
-            Given { method: case.method, headers: headers(&fields).unwrap(), state, now: NOW.unix() };
+        let given = Given { method: case.method, headers: headers(&fields).unwrap(), state, now: NOW.unix() };
         !agree(&wrong(given), &reference)
     })
 }
