@@ -39,6 +39,17 @@ const IDLE: Duration = Duration::from_secs(1);
 /// How long the writer waits for readers of the log before it begins it anew. A reader takes microseconds.
 const READERS_PATIENCE: Duration = Duration::from_millis(20);
 
+/// Length of a log with so many pages (SQLite's file format, Section 4.1).
+pub(super) fn wal_bytes(pages: u32) -> u64 {
+    const HEADER_BYTES: u64 = 32;
+    const FRAME_HEADER_BYTES: u64 = 24;
+    if pages == 0 {
+        0
+    } else {
+        HEADER_BYTES + u64::from(pages) * (FRAME_HEADER_BYTES + u64::from(PAGE_BYTES))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Checkpointer {
     state: Mutex<State>,

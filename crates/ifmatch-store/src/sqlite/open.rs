@@ -28,8 +28,8 @@ const CHECKED_BYTES_MAX: u64 = 16 << 20;
 /// Page cache of the writer, in bytes (64 MiB).
 const WRITER_CACHE_BYTES: usize = 64 << 20;
 
-/// Page cache of each reader, in bytes (2 MiB): readers see the file through mapped memory.
-const READER_CACHE_BYTES: usize = 2 << 20;
+/// Page cache of each reader, in bytes (16 MiB). SQLite empties it with every commit by the writer.
+const READER_CACHE_BYTES: usize = 16 << 20;
 
 /// See [`Options::clock_reserve_seconds`].
 pub const CLOCK_RESERVE_SECONDS: u32 = 30;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::schema::PAGE_BYTES;
+use super::checkpoint;
 
 /// What a [`Sqlite`](super::Sqlite) engine did since it was opened.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -94,7 +94,7 @@ impl Counters {
             bytes: read(&self.bytes),
             turned_away: read(&self.turned_away),
             waiting: waiting as u64,
-            wal_bytes: u64::from(self.wal_pages.load(Ordering::Relaxed)) * u64::from(PAGE_BYTES),
+            wal_bytes: checkpoint::wal_bytes(self.wal_pages.load(Ordering::Relaxed)),
             checkpoints: read(&self.checkpoints),
             checkpoints_forced: read(&self.checkpoints_forced),
             readers: read(&self.readers),
