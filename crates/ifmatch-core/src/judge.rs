@@ -47,10 +47,23 @@ pub enum Selection {
 
 /// Proof that a write was judged and may be performed. Only [`Judge::on_state`] makes one; whoever changes state takes
 /// one, and with [`Guard::expected`] commits against exactly the state that was judged.
+///
+/// ```compile_fail,E0451
+/// // A write that nobody judged has no proof.
+/// let guard = ifmatch_core::Guard { judged: None, protection: ifmatch_core::Protection::Version };
+/// ```
+///
+/// ```compile_fail,E0599
+/// // One judgement is good for one write.
+/// fn twice(guard: ifmatch_core::Guard) -> (ifmatch_core::Guard, ifmatch_core::Guard) {
+///     (guard.clone(), guard)
+/// }
+/// ```
 #[derive(PartialEq, Eq, Debug)]
 #[must_use = "a guard that is not used means that a write was judged and then forgotten"]
 pub struct Guard {
-    present: bool,
+    /// Whether something was there; `None` where the mode looks at no condition and the state was not asked.
+    judged: Option<bool>,
     protection: Protection,
 }
 
@@ -72,16 +85,18 @@ impl Guard {
     ///
     /// If the version given does not fit what was judged, the result can never hold by accident: a state judged absent
     /// stays [`Expected::Absent`], and a present one without a version also gives `Absent`, which then mismatches.
+    /// Where the mode looks at no condition there is nothing to hold the commit to: [`Expected::Any`].
     pub fn expected<V>(&self, judged_version: Option<V>) -> Expected<V> {
-        match judged_version {
-            Some(version) if self.present => Expected::Exactly(version),
-            _ => Expected::Absent,
+        match (self.judged, judged_version) {
+            (None, _) => Expected::Any,
+            (Some(true), Some(version)) => Expected::Exactly(version),
+            (Some(_), _) => Expected::Absent,
         }
     }
 
     /// Whether the state it was judged against had a representation.
     pub fn replaces(&self) -> bool {
-        self.present
+        self.judged == Some(true)
     }
 
     /// What protected the write.
@@ -204,14 +219,14 @@ impl<'x> Judge<'x> {
             return Outcome::Refused(refusal);
         }
         let class = MethodClass::of(self.method);
+        if class == MethodClass::Ignores || !self.policy.mode.evaluates() {
+            return Outcome::Perform(Guard { judged: None, protection: Protection::None });
+        }
         if MethodClass::needs_target(self.method) && !state.is_present() {
             trace.step("RFC 9110, Section 13.2.1", || {
                 "Nothing is there: 404, and the conditions are not consulted.".into()
             });
             return Outcome::Refused(Refusal::new(Code::NotFound));
-        }
-        if class == MethodClass::Ignores || !self.policy.mode.evaluates() {
-            return self.perform(state, Protection::None);
         }
         if let Err(refusal) = self.if_match(state, trace).and_then(|()| self.unmodified_since(state, trace)) {
             return Outcome::Refused(refusal);
@@ -223,12 +238,11 @@ impl<'x> Judge<'x> {
         }
         match (class, state) {
             (MethodClass::Read, CurrentState::Present(present)) => self.select(present, trace),
-            _ => self.perform(state, self.protection().unwrap_or(Protection::None)),
+            _ => Outcome::Perform(Guard {
+                judged: Some(state.is_present()),
+                protection: self.protection().unwrap_or(Protection::None),
+            }),
         }
-    }
-
-    fn perform(&self, state: &CurrentState<'_>, protection: Protection) -> Outcome {
-        Outcome::Perform(Guard { present: state.is_present(), protection })
     }
 
     /// Step 1. A false If-Match is never performed.

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// How much memory is set aside because a request announces that much, in bytes.
+const RESERVED_BYTES_MAX: usize = 1 << 20;
+
 /// The complete content of a request. Holds its share of the memory budget until it is dropped.
 #[derive(Debug)]
 pub struct Content {
@@ -92,52 +95,61 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut lease = budget.lease();
-    if body.is_end_stream() {
-        return Ok(Content { bytes: Bytes::new(), _lease: lease });
-    }
-    let announced = body.size_hint().exact();
+    let announced = declared_length(headers).or_else(|| body.size_hint().exact());
     if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
         return Err(too_large(limits.bytes_max));
     }
     let collect = async {
-        let mut first: Option<Bytes> = None;
-        let mut rest = BytesMut::new();
-        loop {
+        let mut pieces = Pieces::default();
+        while !body.is_end_stream() {
             let frame = timeout(limits.idle_max, body.frame()).await.map_err(|_| too_slow())?;
             let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else { continue };
-            let total = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+            let total = pieces.len() + data.len();
             if total > limits.bytes_max {
                 return Err(too_large(limits.bytes_max));
             }
             lease.cover(total)?;
-            match &first {
-                None => first = Some(data),
-                Some(_) => {
-                    if rest.is_empty() {
-                        let expected = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(total);
-                        rest.reserve(expected.min(limits.bytes_max));
-                    }
-                    rest.extend_from_slice(&data);
-                }
-            }
+            pieces.push(data, announced);
         }
-        Ok(match (first, rest.is_empty()) {
-            (None, _) => Bytes::new(),
-            (Some(first), true) => first,
-            (Some(first), false) => {
-                let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-                whole.extend_from_slice(&first);
-                whole.extend_from_slice(&rest);
-                whole.freeze()
-            }
-        })
+        Ok(pieces.whole())
     };
     let bytes = timeout(limits.total_max, collect).await.map_err(|_| too_slow())??;
     if declared_length(headers).is_some_and(|declared| declared != bytes.len() as u64) {
         return Err(incomplete());
     }
     Ok(Content { bytes, _lease: lease })
+}
+
+/// Content as it comes in. The usual single piece is not copied.
+#[derive(Default)]
+struct Pieces {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Pieces {
+    fn len(&self) -> usize {
+        self.first.len() + self.all.len()
+    }
+
+    fn push(&mut self, data: Bytes, announced: Option<u64>) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        if self.all.is_empty() {
+            // No more on somebody's word than this; it grows with what really comes.
+            let announced = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+            self.all.reserve(announced.min(RESERVED_BYTES_MAX));
+            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.all.extend_from_slice(&data);
+    }
+
+    fn whole(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    }
 }
 
 /// The one Content-Length; the transport has checked its form and holds the content to it, this is belt and braces for
@@ -192,8 +204,39 @@ mod tests {
         ContentLimits { bytes_max: 10, idle_max: Duration::from_secs(5), total_max: Duration::from_secs(5) };
 
     async fn take(bytes: &'static [u8], budget: &Arc<Budget>) -> Result<Content, Code> {
+        take_announced(bytes, &HeaderMap::new(), budget).await
+    }
+
+    async fn take_announced(
+        bytes: &'static [u8],
+        headers: &HeaderMap,
+        budget: &Arc<Budget>,
+    ) -> Result<Content, Code> {
         let mut body = Full::new(Bytes::from_static(bytes));
-        receive(&mut body, &HeaderMap::new(), LIMITS, budget).await.map_err(|r| r.code())
+        receive(&mut body, headers, LIMITS, budget).await.map_err(|r| r.code())
+    }
+
+    #[tokio::test]
+    async fn less_than_announced_is_nothing() {
+        let budget = Budget::new(16);
+        let mut headers = HeaderMap::new();
+        headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("5"));
+        for cut in [&b""[..], b"0123"] {
+            let taken = take_announced(cut, &headers, &budget).await;
+            assert_eq!(taken.err(), Some(Code::InvalidContent));
+        }
+        assert_eq!(&take_announced(b"01234", &headers, &budget).await.unwrap().bytes()[..], b"01234");
+        headers.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("11"));
+        assert_eq!(take_announced(b"0", &headers, &budget).await.err(), Some(Code::ContentTooLarge));
+    }
+
+    #[test]
+    fn pieces_are_put_together_in_order() {
+        let mut pieces = Pieces::default();
+        for piece in ["", "ab", "", "c", "def"] {
+            pieces.push(Bytes::from_static(piece.as_bytes()), Some(u64::MAX));
+        }
+        assert_eq!((pieces.len(), &pieces.whole()[..]), (6, &b"abcdef"[..]));
     }
 
     #[tokio::test]

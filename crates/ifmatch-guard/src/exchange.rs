@@ -1,9 +1,12 @@
 //! One request on its way through the pipeline.
 
+use crate::content::Content;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// Who sends a request, as far as that was established.
@@ -35,13 +38,52 @@ pub struct Exchange {
     /// Who sends it.
     pub principal: Principal,
     id: OnceLock<String>,
+    content: Option<Content>,
+    client: Option<watch::Receiver<()>>,
 }
 
 impl Exchange {
     pub(crate) fn new(head: Parts, target: Target, policy: Arc<Policy>) -> Self {
         let Parts { method, uri, headers, version, extensions, .. } = head;
         let principal = Principal::Anonymous;
-        Self { method, uri, target, headers, version, extensions, policy, principal, id: OnceLock::new() }
+        Self {
+            method,
+            uri,
+            target,
+            headers,
+            version,
+            extensions,
+            policy,
+            principal,
+            id: OnceLock::new(),
+            content: None,
+            client: None,
+        }
+    }
+
+    /// The content of a safe request, such as QUERY. That of a write is handed to whoever acts.
+    pub fn content(&self) -> Bytes {
+        self.content.as_ref().map(|content| content.bytes().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn with_content(mut self, content: Content) -> Self {
+        self.content = Some(content);
+        self
+    }
+
+    /// Notes how to tell that the client has left: the other end is dropped.
+    pub(crate) fn awaited_by(mut self, client: watch::Receiver<()>) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Ends when nobody waits for the answer any more. A write that has its turn goes on all the same; one that only
+    /// waits for it need not.
+    pub async fn abandoned(&self) {
+        match &self.client {
+            Some(client) => while client.clone().changed().await.is_ok() {},
+            None => std::future::pending().await,
+        }
     }
 
     /// The engine for this request; `now` by the clock of whoever holds the state.

@@ -34,7 +34,7 @@ pub struct Decision<'a> {
     pub protection: Option<Result2<Protection, Code>>,
     /// How it ended.
     pub result: Result<'a>,
-    /// The status the client gets.
+    /// The status the client gets; 500 where the authority failed with an error of its own instead of an answer.
     pub status: StatusCode,
     /// From the head to the decision.
     pub elapsed: Duration,
@@ -45,7 +45,7 @@ type Result2<T, E> = core::result::Result<T, E>;
 /// How a request ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Result<'a> {
-    /// A read was answered.
+    /// A read was answered, or a request on admission, without being judged.
     Read,
     /// A write was applied.
     Applied,

@@ -15,6 +15,7 @@ use http_body::Body;
 use ifmatch_core::{About, Code, MethodClass, Protection, Refusal, is_registered};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Bounds of what a request may take. Each is a promise in the documentation.
 #[derive(Clone, Copy, Debug)]
@@ -60,10 +61,31 @@ impl<A, O> Clone for Pipeline<A, O> {
     }
 }
 
+/// What is told where the authority failed instead of answering: the transport's business, but no success.
+const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
 /// Where a request stands when it is refused or answered.
+#[derive(Clone, Copy)]
 struct Progress {
     started: Instant,
     protection: Option<Result<Protection, Code>>,
+}
+
+/// A write that is under way. If its task ends without an outcome, because it panicked or the runtime went down, this
+/// tells that nobody knows, even if the client has left.
+struct Undecided<'a, A: Authority, O: Observe> {
+    pipeline: &'a Pipeline<A, O>,
+    x: &'a Exchange,
+    progress: Option<Progress>,
+}
+
+impl<A: Authority, O: Observe> Drop for Undecided<'_, A, O> {
+    fn drop(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            let status = Code::OutcomeUnknown.status();
+            self.pipeline.tell(self.x, &progress, Decided::Unknown, status);
+        }
+    }
 }
 
 /// A request answered before it became an exchange.
@@ -119,13 +141,14 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             self.discard(body, &exchange.headers);
             return Ok(response);
         }
-        if class != MethodClass::Write {
-            let answered = self.read(&exchange, &progress).await;
-            self.discard(body, &exchange.headers);
-            return answered;
+        let empty_read = class != MethodClass::Write && body.is_end_stream();
+        if empty_read {
+            return self.read(&exchange, &progress).await;
         }
         match self.content(&exchange, body).await {
-            Ok(content) => self.write(exchange, content, progress).await,
+            Ok(content) if class == MethodClass::Write => self.write(exchange, content, progress).await,
+            // QUERY, REPORT and the like say what they ask for in their content.
+            Ok(content) => self.read(&exchange.with_content(content), &progress).await,
             Err(refusal) => Ok(self.refuse(&refusal, &exchange, &progress)),
         }
     }
@@ -150,14 +173,18 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         };
         let response = match admission {
             Admission::Guarded(policy) => return Ok(Exchange::new(head, target, policy)),
-            Admission::Answered(response) => response,
+            Admission::Answered(response) => {
+                self.tell_head(&head, target.path(), Decided::Read, response.status(), progress);
+                response
+            }
             Admission::Refused(refusal) => self.refuse_head(&refusal, &head, target.path(), progress),
         };
         Err(Box::new(Stopped { response, headers: head.headers }))
     }
 
     async fn read(&self, x: &Exchange, progress: &Progress) -> Result<Response<A::Body>, A::Error> {
-        Ok(match self.shared.authority.read(x).await? {
+        let read = self.shared.authority.read(x).await;
+        Ok(match read.inspect_err(|_| self.tell(x, progress, Decided::Read, FAILED))? {
             Read::Answered(response) => {
                 self.tell(x, progress, Decided::Read, response.status());
                 response
@@ -173,6 +200,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         if expects_continue(&x.headers)
+            && MethodClass::of(&x.method) == MethodClass::Write
             && let Some(refusal) = self.shared.authority.preview(x).await
         {
             return Err(refusal);
@@ -193,19 +221,29 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         progress: Progress,
     ) -> Result<Response<A::Body>, A::Error> {
         let pipeline = self.clone();
-        let x = Arc::new(x);
+        let (here, client) = watch::channel(());
+        let x = Arc::new(x.awaited_by(client));
         let exchange = Arc::clone(&x);
-        let started = Progress { ..progress };
         let task = tokio::spawn(async move {
-            let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await?;
-            Ok(pipeline.record(acted, &exchange, &progress))
+            let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };
+            let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await;
+            undecided.progress = None;
+            match acted {
+                Ok(acted) => Ok(pipeline.record(acted, &exchange, &progress)),
+                Err(error) => {
+                    pipeline.tell(&exchange, &progress, Decided::Unknown, FAILED);
+                    Err(error)
+                }
+            }
         });
-        match task.await {
+        let ended = task.await;
+        drop(here);
+        match ended {
             Ok(answered) => answered,
             // The task panicked or the runtime is going down. Whether the write landed is not known here.
             Err(error) => {
                 tracing::error!(target = x.target.path(), %error, "a write ended without an outcome");
-                Ok(self.refuse(&Refusal::new(Code::OutcomeUnknown), &x, &started))
+                Ok(problem_response(&Refusal::new(Code::OutcomeUnknown), &x.about(), x.version))
             }
         }
     }
@@ -246,15 +284,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         target: &str,
         progress: &Progress,
     ) -> Response<A::Body> {
-        self.shared.observer.decided(&Decision {
-            method: &head.method,
-            target,
-            policy: None,
-            protection: None,
-            result: Decided::Refused(refusal),
-            status: refusal.status(),
-            elapsed: progress.started.elapsed(),
-        });
+        self.tell_head(head, target, Decided::Refused(refusal), refusal.status(), progress);
         let request_id = uuid::Uuid::now_v7().to_string();
         let about = About {
             method: &head.method,
@@ -264,6 +294,25 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             request_id: &request_id,
         };
         problem_response(refusal, &about, head.version)
+    }
+
+    fn tell_head(
+        &self,
+        head: &Parts,
+        target: &str,
+        result: Decided<'_>,
+        status: StatusCode,
+        progress: &Progress,
+    ) {
+        self.shared.observer.decided(&Decision {
+            method: &head.method,
+            target,
+            policy: None,
+            protection: None,
+            result,
+            status,
+            elapsed: progress.started.elapsed(),
+        });
     }
 
     fn tell(&self, x: &Exchange, progress: &Progress, result: Decided<'_>, status: StatusCode) {

@@ -5,7 +5,7 @@ use http::header::{
     ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER, VARY,
 };
 use http::{HeaderMap, Response, Version};
-use ifmatch_core::{About, PROBLEM_JSON, Refusal, problem_body};
+use ifmatch_core::{About, Code, PROBLEM_JSON, Refusal, problem_body};
 
 /// Writes a refusal as RFC 9457 problem details, or as a small HTML page with the same content for those who ask for
 /// one. Never to be stored by a cache (RFC 6585, Section 3).
@@ -35,8 +35,10 @@ pub fn problem_response<B: From<Bytes>>(
     if let Some(seconds) = refusal.retry_after_seconds() {
         fields.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    // A head that cannot be trusted ends the connection: what follows may not be a request.
-    if refusal.code() == ifmatch_core::Code::BadRequest && version < Version::HTTP_2 {
+    // A head that cannot be trusted ends the connection: what follows may not be a request. So does content that never
+    // came to its end (RFC 9110, Section 15.5.9).
+    let ends = matches!(refusal.code(), Code::BadRequest | Code::RequestTimeout);
+    if ends && version < Version::HTTP_2 {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -162,8 +162,10 @@ impl<U: Upstream> Authority for Serialized<U> {
             }
         }
         let mut response = self.upstream.fetch(x).await?;
+        // What a QUERY or a PROPFIND answers with is not the representation that the tag names.
         if let Some(etag) = state.etag()
             && response.status().is_success()
+            && MethodClass::of(&x.method) == MethodClass::Read
         {
             response.headers_mut().entry(ETAG).or_insert_with(|| etag.clone());
         }
@@ -171,6 +173,9 @@ impl<U: Upstream> Authority for Serialized<U> {
     }
 
     async fn preview(&self, x: &Exchange) -> Option<Refusal> {
+        if !x.policy.mode.evaluates() {
+            return None;
+        }
         let state = self.upstream.current(x).await.ok()?;
         match x.judge(self.now()).on_state(&state.as_current()) {
             Outcome::Refused(refusal) => Some(refusal),
@@ -179,13 +184,25 @@ impl<U: Upstream> Authority for Serialized<U> {
     }
 
     async fn act(&self, x: Arc<Exchange>, content: Content) -> Result<Acted<U::Body>, U::Error> {
+        // Where conditions are not looked at, nobody is made to wait and the state is not asked for.
+        if !x.policy.mode.evaluates()
+            && let Outcome::Perform(guard) = x.judge(self.now()).on_state(&CurrentState::Absent)
+        {
+            return self.upstream.perform(x, content, Permit { guard, etag: None }).await;
+        }
         let key = self.upstream.turn_key(&x).into_owned();
         let unconditional = matches!(x.judge(self.now()).protection(), Ok(Protection::None));
         let appends = unconditional && x.policy.requirement(&x.method) == Requirement::None;
-        let turn = if appends { self.turns.shared(&key).await } else { self.turns.exclusive(&key).await };
-        let turn = match turn {
-            Ok(turn) => turn,
-            Err(Busy) => return Ok(Acted::Refused(busy(), None)),
+        let taken =
+            async { if appends { self.turns.shared(&key).await } else { self.turns.exclusive(&key).await } };
+        let turn = tokio::select! {
+            biased;
+            // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
+            () = x.abandoned() => return Ok(Acted::Refused(left(), None)),
+            taken = taken => match taken {
+                Ok(turn) => turn,
+                Err(Busy) => return Ok(Acted::Refused(busy(), None)),
+            },
         };
         let state = match self.upstream.current(&x).await {
             Ok(state) => state,
@@ -205,6 +222,11 @@ impl<U: Upstream> Authority for Serialized<U> {
         drop(turn);
         acted
     }
+}
+
+/// Told to the observer; the client is not there to hear it.
+fn left() -> Refusal {
+    Refusal::new(Code::Busy).detail("The client left while it waited for its turn.")
 }
 
 fn busy() -> Refusal {

@@ -4,8 +4,8 @@ use crate::bridge::{Fields, agree, current, decide, etag_text, headers, method};
 use http::header::{HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
 use ifmatch_core::matrix::{NOW, T};
 use ifmatch_core::{
-    Conditions, DateCondition, HttpDate, Judge, MethodClass, Outcome, Policy, Protection, Requirement,
-    TagCondition, Target,
+    Conditions, CurrentState, DateCondition, Expected, HttpDate, Judge, MethodClass, Mode, Outcome, Policy,
+    Protection, Requirement, TagCondition, Target,
 };
 use ifmatch_testkit::reference::{Request, State, judge};
 use proptest::collection::vec;
@@ -224,5 +224,22 @@ fn an_empty_header_section_protects_nothing() {
     let (headers, policy) = (HeaderMap::new(), Policy::store("all"));
     for name in ["PUT", "PATCH", "DELETE", "MOVE"] {
         assert!(Judge::new(&method(name), &headers, &policy, NOW).on_head().is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_mode_that_looks_at_no_condition_refuses_nothing() {
+    let mut headers = HeaderMap::new();
+    headers.insert(IF_MATCH, HeaderValue::from_static("never issued"));
+    for mode in [Mode::Off, Mode::Observe] {
+        let policy = Policy { mode, ..Policy::store("all") };
+        for name in ["PUT", "PATCH", "DELETE", "POST"] {
+            let method = method(name);
+            let judge = Judge::new(&method, &headers, &policy, NOW);
+            // What the service makes of a name where nothing is, it says itself.
+            let Outcome::Perform(guard) = judge.on_state(&CurrentState::Absent) else { panic!("{name}") };
+            assert_eq!(guard.expected(Some(1)), Expected::Any);
+            assert_eq!(guard.protection(), Protection::None);
+        }
     }
 }
