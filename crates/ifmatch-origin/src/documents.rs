@@ -19,7 +19,7 @@ use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Read};
 use ifmatch_store::{Committed, Document, Head, Media, Snapshot, Stamp, Store, StoreError, Transaction};
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How often a write is judged anew because somebody committed between its look and its commit. Only conditions that
 /// several states meet (a list of tags, a date, a patch without a tag of ours) can come here more than twice.
@@ -56,9 +56,11 @@ impl<S: Store> Documents<S> {
         Tag::new(self.store.incarnation(), revision)
     }
 
-    /// The validators to hand out at `now`: a date that has not begun is withheld.
+    /// The validators to hand out at `now`: a date that has not begun is withheld, by the store's time and by the
+    /// system's, which the Date field goes by and which the store's may be ahead of (RFC 9110, Section 8.8.2.1).
     fn validators(&self, stamp: Stamp, now: HttpDate) -> Validators {
-        let last_modified = (stamp.last_modified <= now).then_some(stamp.last_modified);
+        let told = stamp.last_modified <= now && stamp.last_modified.unix() <= system_seconds();
+        let last_modified = told.then_some(stamp.last_modified);
         Validators { tag: self.tag(stamp.revision), last_modified }
     }
 
@@ -344,6 +346,11 @@ impl<S: Store> Authority for Documents<S> {
         };
         Ok(acted.unwrap_or_else(|error| failure::acted(&error)))
     }
+}
+
+fn system_seconds() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn not_allowed(method: &Method, target: &Target, allow: &'static str) -> Refusal {

@@ -1,0 +1,162 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Stops lost updates on HTTP APIs.
+///
+/// Two clients read version 7, both change it, both write it back: the second write silently erases the first. ifmatch
+/// serves resources on which that cannot happen: every write says which version it was made from, or is refused with
+/// 428 and told what to send; a write made from an old version is refused with 412.
+#[derive(Parser, Debug)]
+#[command(name = "ifmatch", version, max_term_width = 100, after_long_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    /// When to use color
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Only errors on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// More on standard error; twice: everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Serve resources from ./ifmatch-data on 127.0.0.1:4428:
+    ifmatch serve
+
+  See a write refused that says nothing about what it was made from, then create:
+    curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first'
+    curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first' -H 'If-None-Match: *'
+
+  Why did I get a 412 with code stale_version?
+    ifmatch explain stale_version
+
+Exit codes: 0 fine; 2 usage or configuration.";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Serve resources whose every write is conditional and durable
+    Serve(Serve),
+    /// Tell what a problem code means and what to do about it
+    #[command(
+        after_help = "Examples:\n  ifmatch explain                  all codes, a line each\n  ifmatch explain stale_version    one code, whole"
+    )]
+    Explain {
+        /// The code, from the `code` member of a problem or the end of its `type`
+        code: Option<String>,
+    },
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  ifmatch completions bash > ~/.local/share/bash-completion/completions/ifmatch"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page
+    #[command(after_help = "Example:\n  ifmatch man > ifmatch.1 && man ./ifmatch.1")]
+    Man,
+}
+
+/// Serve resources whose every write is conditional and durable.
+///
+/// Any path is a resource; a path that ends in a slash is a collection, which lists its members and takes new ones by
+/// POST. Every acknowledged write is on disk.
+#[derive(Args, Debug)]
+#[command(after_long_help = SERVE_EXAMPLES)]
+pub(crate) struct Serve {
+    /// Where to serve; port 0 takes any free port
+    #[arg(long, env = "IFMATCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4428")]
+    pub(crate) listen: SocketAddr,
+    /// Where to serve health and metrics (loopback only); "off" for nowhere
+    #[arg(long, env = "IFMATCH_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:4429", value_parser = admin)]
+    pub(crate) admin: Admin,
+    /// Where the data is; created if missing
+    #[arg(long, env = "IFMATCH_DATA", value_name = "DIR", default_value = "ifmatch-data")]
+    pub(crate) data: PathBuf,
+    /// Web origin whose pages may use the server, as https://app.example, or * for all; pages of this machine's
+    /// loopback addresses always may
+    #[arg(long, env = "IFMATCH_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub(crate) cors_origin: Vec<String>,
+    /// Largest content of one request, in bytes
+    #[arg(long, env = "IFMATCH_CONTENT_BYTES_MAX", value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..=256 << 20))]
+    pub(crate) content_bytes_max: u64,
+    /// Threads that serve connections [default: one per core]
+    #[arg(long, env = "IFMATCH_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// Connections at a time; more wait to be accepted
+    #[arg(long, env = "IFMATCH_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections_max: u32,
+    /// Serve on an address that other machines can reach, although everybody there may read and write everything
+    #[arg(long, env = "IFMATCH_INSECURE_PUBLIC")]
+    pub(crate) insecure_public: bool,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  ifmatch serve
+  ifmatch serve --listen 127.0.0.1:8080 --data /var/lib/ifmatch
+  ifmatch serve --listen 127.0.0.1:0 --admin off --output json    (prints the address as JSON)
+  ifmatch serve --cors-origin https://app.example
+
+  curl -i http://127.0.0.1:4428/notes/            list a collection
+  curl -i -X PUT http://127.0.0.1:4428/notes/1 -H 'If-None-Match: *' -d 'first'
+  curl -i -X PUT http://127.0.0.1:4428/notes/1 -H 'If-Match: \"TAG YOU READ\"' -d 'second'
+
+SIGTERM and SIGINT stop it in good order: requests that are under way are finished first (at most 30 s).";
+
+/// Where the admin listener goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Admin {
+    Off,
+    At(SocketAddr),
+}
+
+fn admin(text: &str) -> Result<Admin, String> {
+    if text == "off" {
+        return Ok(Admin::Off);
+    }
+    text.parse()
+        .map(Admin::At)
+        .map_err(|_| "expected an address with a port, as 127.0.0.1:4429, or off".to_owned())
+}
+
+/// How results are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// When to use color.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that can, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,62 @@
+//! Colors and messages.
+
+use crate::args::Color;
+use anstream::{AutoStream, ColorChoice, eprintln};
+use anstyle::{AnsiColor, Style};
+use tracing::level_filters::LevelFilter;
+
+const BOLD: Style = Style::new().bold();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// Sets for the whole process whether output is colored.
+pub(crate) fn set_color(color: Color) {
+    match color {
+        Color::Auto => {}
+        Color::Always => ColorChoice::Always.write_global(),
+        Color::Never => ColorChoice::Never.write_global(),
+    }
+}
+
+/// Whether standard error takes colors.
+pub(crate) fn stderr_is_colored() -> bool {
+    AutoStream::choice(&std::io::stderr()) != ColorChoice::Never
+}
+
+/// What goes to the log.
+pub(crate) fn level(quiet: bool, verbose: u8) -> LevelFilter {
+    match (quiet, verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    }
+}
+
+/// An error on standard error.
+pub(crate) fn error(message: &str) {
+    eprintln!("{RED}error{RED:#}: {message}");
+}
+
+/// Emphasised text.
+pub(crate) fn bold(text: &str) -> String {
+    format!("{BOLD}{text}{BOLD:#}")
+}
+
+/// Text in the background.
+pub(crate) fn dim(text: &str) -> String {
+    format!("{DIM}{text}{DIM:#}")
+}
+
+/// Writes text that may have colors to standard output.
+pub(crate) fn print(text: &str) -> Result<(), String> {
+    use std::io::Write;
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output could not be written: {error}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! What a server is started with.
+
+use crate::cors::Origins;
+use ifmatch_guard::Limits;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest time for the head of a request, and longest idle time between two on one connection; then it is closed.
+pub const HEADER_READ_MAX: Duration = Duration::from_secs(30);
+/// Longest time in which a client takes nothing of an answer that is being sent to it; then the connection is closed.
+pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
+/// What the transport reads of a head at most, in bytes, before it answers 431 by itself. Smaller heads that are still
+/// over the pipeline's limit get an answer that explains.
+pub(crate) const TRANSPORT_HEAD_BYTES_MAX: u32 = 256 << 10;
+/// Requests at a time on one HTTP/2 connection.
+pub(crate) const STREAMS_MAX: u32 = 128;
+/// How long requests that are under way are waited for when the server is told to stop.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(30);
+
+/// Everything that can be set about a resource server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where resources are served. Port 0: any free port.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served; `None`: nowhere. Loopback only, there is no access control on it.
+    pub admin: Option<SocketAddr>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Threads that serve connections; default: one per core.
+    pub workers: usize,
+    /// Connections at a time, all workers together. Past it new ones wait to be accepted.
+    pub connections_max: usize,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Which web pages may use the server across origins.
+    pub origins: Origins,
+    /// Whether an address off loopback is allowed although there is no access control.
+    pub insecure_public: bool,
+}
+
+impl Config {
+    /// The defaults, for a data folder.
+    pub fn new(data: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 4428)),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 4429))),
+            data,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            connections_max: 10_000,
+            limits: Limits::default(),
+            origins: Origins::default(),
+            insecure_public: false,
+        }
+    }
+}

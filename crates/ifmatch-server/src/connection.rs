@@ -1,0 +1,133 @@
+//! One connection after the other on one worker: HTTP/1.1 and HTTP/2 with prior knowledge on the same port.
+
+use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
+use crate::cors::{self, Origins};
+use http::header::ORIGIN;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use ifmatch_guard::{Authority, Observe, Pipeline};
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
+
+/// Pause after the system could not give a connection (no file descriptors), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all workers share.
+#[derive(Debug)]
+pub(crate) struct Shared<A, O> {
+    pub(crate) pipeline: Pipeline<A, O>,
+    pub(crate) origins: Origins,
+    pub(crate) connections: Arc<Semaphore>,
+}
+
+/// Accepts and serves until `stop` is ready, then finishes what is under way.
+pub(crate) async fn serve<A, O>(
+    listener: TcpListener,
+    shared: Arc<Shared<A, O>>,
+    stop: impl Future<Output = ()>,
+    drain_max: Duration,
+) where
+    A: Authority<Error = Infallible>,
+    A::Body: http_body_util::BodyExt<Data = bytes::Bytes, Error = Infallible> + Unpin,
+    O: Observe,
+{
+    let graceful = GracefulShutdown::new();
+    let server = server();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &shared.connections) => accepted,
+            () = &mut stop => break,
+        };
+        let (stream, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection_shared = Arc::clone(&shared);
+        let service = service_fn(move |request| {
+            let shared = Arc::clone(&connection_shared);
+            async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+        });
+        let connection =
+            server.serve_connection(TokioIo::new(Box::pin(bounded(stream))), service).into_owned();
+        let connection = graceful.watch(connection);
+        drop(tokio::spawn(async move {
+            // A client that breaks its connection is its own business; what it had sent completely goes on.
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended with an error");
+            }
+            drop(place);
+        }));
+    }
+    drop(listener);
+    if tokio::time::timeout(drain_max, graceful.shutdown()).await.is_err() {
+        tracing::warn!("connections were still open after {drain_max:?} and are closed now");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+/// A client that takes nothing of its answer for a while does not keep the connection.
+fn bounded(stream: TcpStream) -> TimeoutStream<TcpStream> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_STALL_MAX));
+    stream
+}
+
+fn server() -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_MAX)
+        .half_close(true)
+        .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(TRANSPORT_HEAD_BYTES_MAX)
+        .keep_alive_interval(HEADER_READ_MAX)
+        .keep_alive_timeout(HEADER_READ_MAX);
+    server
+}
+
+async fn answer<A, O>(shared: &Shared<A, O>, request: Request<Incoming>) -> Response<A::Body>
+where
+    A: Authority<Error = Infallible>,
+    O: Observe,
+{
+    if let Some(response) = cors::preflight(&shared.origins, &request) {
+        return response;
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut response = match shared.pipeline.handle(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    cors::expose(&shared.origins, origin.as_ref(), response.headers_mut());
+    response
+}

@@ -1,0 +1,201 @@
+//! Metrics. Counters are registered before the first request, so that counting is one addition on a known cell.
+
+use http::Method;
+use ifmatch_core::{Code, Protection, Reason, Refusal};
+use ifmatch_guard::{Decision, DecisionResult, Observe};
+use ifmatch_store::{Sqlite, Stats};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use std::fmt;
+use std::sync::Arc;
+
+const METHODS: [&str; 5] = ["PUT", "PATCH", "DELETE", "POST", "other"];
+const KINDS: [&str; 4] = ["conditional", "create", "overwrite", "unconditional"];
+const REASONS: [&str; 7] = ["missing", "stale", "gone", "exists", "weak", "malformed", "wrong_resource"];
+const OTHER_REASONS: [&str; 2] = ["star", "other"];
+
+/// Counts decisions.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    reads: Counter,
+    writes: Vec<Counter>,
+    applied: Counter,
+    unknown: Counter,
+    rejections: Vec<Counter>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct WriteLabels {
+    route: &'static str,
+    method: &'static str,
+    kind: &'static str,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct RejectionLabels {
+    route: &'static str,
+    method: &'static str,
+    reason: &'static str,
+}
+
+/// The one route of the own store.
+const ROUTE: &str = "store";
+
+impl Telemetry {
+    /// Registers everything.
+    pub(crate) fn new(registry: &mut Registry) -> Self {
+        let writes: Family<WriteLabels, Counter> = Family::default();
+        let rejections: Family<RejectionLabels, Counter> = Family::default();
+        let (reads, applied, unknown) = (Counter::default(), Counter::default(), Counter::default());
+        let registry = registry.sub_registry_with_prefix("ifmatch");
+        registry.register(
+            "writes",
+            "Unsafe requests on a known route, counted before the decision",
+            writes.clone(),
+        );
+        registry.register("rejections", "Requests that were refused, by why", rejections.clone());
+        registry.register("reads", "Safe requests that were answered", reads.clone());
+        registry.register("writes_applied", "Writes that were applied", applied.clone());
+        registry.register("writes_unknown", "Writes whose outcome nobody knows", unknown.clone());
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What is running", build);
+        let each = |kinds: &[&'static str]| {
+            METHODS
+                .into_iter()
+                .flat_map(|m| kinds.iter().map(move |&k| (m, k)).collect::<Vec<_>>())
+                .collect::<Vec<_>>()
+        };
+        Self {
+            reads,
+            applied,
+            unknown,
+            writes: each(&KINDS)
+                .into_iter()
+                .map(|(method, kind)| writes.get_or_create_owned(&WriteLabels { route: ROUTE, method, kind }))
+                .collect(),
+            rejections: each(&[&REASONS[..], &OTHER_REASONS[..]].concat())
+                .into_iter()
+                .map(|(method, reason)| {
+                    rejections.get_or_create_owned(&RejectionLabels { route: ROUTE, method, reason })
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Observe for Telemetry {
+    fn decided(&self, decision: &Decision<'_>) {
+        let method = method_index(decision.method);
+        if let Some(protection) = decision.protection {
+            self.writes[method * KINDS.len() + kind_index(protection)].inc();
+        }
+        let _before = match decision.result {
+            DecisionResult::Read => self.reads.inc(),
+            DecisionResult::Applied => self.applied.inc(),
+            DecisionResult::NotApplied => 0,
+            DecisionResult::Refused(refusal) => {
+                let reasons = REASONS.len() + OTHER_REASONS.len();
+                self.rejections[method * reasons + reason_index(refusal)].inc()
+            }
+            DecisionResult::Unknown => self.unknown.inc(),
+        };
+    }
+}
+
+fn method_index(method: &Method) -> usize {
+    METHODS.iter().position(|m| *m == method.as_str()).unwrap_or(METHODS.len() - 1)
+}
+
+fn kind_index(protection: Result<Protection, Code>) -> usize {
+    match protection {
+        Ok(Protection::Version) => 0,
+        Ok(Protection::Creation) => 1,
+        Ok(Protection::Overwrite) => 2,
+        Ok(Protection::None) | Err(_) => 3,
+    }
+}
+
+fn reason_index(refusal: &Refusal) -> usize {
+    let name = match (refusal.code(), refusal.reason()) {
+        (Code::PreconditionRequired | Code::NotAVersion, _) => "missing",
+        (Code::OverwriteNotAllowed, _) => "star",
+        (Code::StaleVersion, Some(Reason::Gone)) => "gone",
+        (Code::StaleVersion, Some(Reason::WeakValidator)) => "weak",
+        (Code::StaleVersion, Some(Reason::WrongResource)) => "wrong_resource",
+        (Code::StaleVersion, _) => "stale",
+        (Code::AlreadyExists, _) => "exists",
+        (Code::MalformedValidator, _) => "malformed",
+        _ => "other",
+    };
+    let all = REASONS.iter().chain(&OTHER_REASONS);
+    all.into_iter().position(|reason| *reason == name).unwrap_or(REASONS.len() + OTHER_REASONS.len() - 1)
+}
+
+/// Reads the store's own counters when metrics are asked for.
+pub(crate) struct StoreMetrics(pub(crate) Arc<Sqlite>);
+
+impl fmt::Debug for StoreMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreMetrics")
+    }
+}
+
+impl Collector for StoreMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let stats: Stats = self.0.stats();
+        for (name, help, value) in counters(&stats) {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        }
+        for (name, help, value) in gauges(&stats) {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn counters(stats: &Stats) -> [(&'static str, &'static str, u64); 9] {
+    [
+        ("ifmatch_store_commits", "Transactions that were applied", stats.commits),
+        (
+            "ifmatch_store_mismatches",
+            "Transactions that were not, because somebody else was first",
+            stats.mismatches,
+        ),
+        ("ifmatch_store_failures", "Transactions that failed", stats.failures),
+        ("ifmatch_store_groups", "Groups of transactions made durable with one flush each", stats.groups),
+        ("ifmatch_store_bytes", "Bytes of keys and content in applied transactions", stats.bytes),
+        ("ifmatch_store_turned_away", "Transactions turned away because too many waited", stats.turned_away),
+        ("ifmatch_store_checkpoints", "Checkpoints of the write-ahead log", stats.checkpoints),
+        (
+            "ifmatch_store_checkpoints_forced",
+            "Checkpoints that writers had to wait for",
+            stats.checkpoints_forced,
+        ),
+        ("ifmatch_store_readers", "Read connections opened", stats.readers),
+    ]
+}
+
+fn gauges(stats: &Stats) -> [(&'static str, &'static str, u64); 4] {
+    [
+        ("ifmatch_store_waiting", "Transactions that wait to be written", stats.waiting),
+        ("ifmatch_store_wal_bytes", "Bytes in the write-ahead log", stats.wal_bytes),
+        (
+            "ifmatch_store_clock_ahead_seconds",
+            "How far the store's time is ahead of the system's",
+            stats.ahead_seconds,
+        ),
+        (
+            "ifmatch_store_poisoned",
+            "Whether writes are refused until a restart (0 or 1)",
+            u64::from(stats.poisoned),
+        ),
+    ]
+}
