@@ -111,17 +111,17 @@ fn increments(store: &Arc<Sqlite>, keys: u64, writers: u64, blind: bool) {
     });
     let (count, after) = (latencies.len() as f64, store.stats());
     latencies.sort();
-    let at = |share: f64| latencies[(((count - 1.0) * share) as usize).min(latencies.len() - 1)];
+    let at = |thousandths: usize| latencies[(latencies.len() - 1) * thousandths / 1000];
     println!(
         "  {} x {writers:2}: {:6.2} us CPU, {:7.0}/s, group {:4.1}, p50 {:?} p99 {:?} p99.9 {:?} max {:?}, checkpoints {} forced {}",
         if blind { "write    " } else { "increment" },
         (self::cpu() - cpu) / count,
         count / RUN.as_secs_f64(),
         count / (after.groups - before.groups) as f64,
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        at(1.0),
+        at(500),
+        at(990),
+        at(999),
+        at(1000),
         after.checkpoints - before.checkpoints,
         after.checkpoints_forced - before.checkpoints_forced,
     );

@@ -11,6 +11,7 @@ mod queue;
 mod reader;
 mod schema;
 mod stats;
+mod wal;
 mod writer;
 
 use std::fs::File;

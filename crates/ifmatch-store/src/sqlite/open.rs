@@ -17,6 +17,7 @@ use super::queue::Queue;
 use super::reader::Readers;
 use super::schema::{self, PAGE_BYTES, Role};
 use super::stats::Counters;
+use super::wal;
 use super::writer::{self, Shared, is_damage};
 use crate::clock::{Clock, TimeSource, system_time};
 use crate::limits::CONTENT_BYTES_MAX;
@@ -163,6 +164,7 @@ pub(super) fn open(data: &Path, options: Options) -> Result<Sqlite, OpenError> {
     }
     let path = folder.database();
     let fail = |cause: &rusqlite::Error| OpenError::from_sqlite(&path, "open", cause);
+    check_log(&folder)?;
     sync_log(&folder)?;
     // Before any connection, and kept until all are closed: closing any handle of a file drops its locks.
     let file = File::open(&path).map_err(|cause| OpenError::from_io(&path, "open", cause))?;
@@ -231,6 +233,15 @@ fn create(folder: &Folder, now: HttpDate) -> Result<(), OpenError> {
         .and_then(|()| fs::rename(&unfinished, &path))
         .map_err(|cause| OpenError::from_io(&path, "create", cause))?;
     folder.sync()
+}
+
+fn check_log(folder: &Folder) -> Result<(), OpenError> {
+    let path = folder.wal();
+    match wal::damage(&path) {
+        Ok(None) => Ok(()),
+        Ok(Some(problem)) => Err(OpenError::damaged(&path, problem)),
+        Err(cause) => Err(OpenError::from_io(&path, "read", cause)),
+    }
 }
 
 /// A process that was killed may have written a group to the log without having flushed it. It will be found there and

@@ -19,20 +19,23 @@ pub(crate) fn tell(line: &str) {
 
 /// A test of this binary, to be run in a process of its own with a folder.
 pub(crate) fn command(test: &str, folder: &Path) -> Command {
-    command_through(None, test, folder)
+    command_of(&std::env::current_exe().expect("this binary has a path"), test, folder)
+}
+
+/// The same with a copy of this binary.
+pub(crate) fn command_of(binary: &Path, test: &str, folder: &Path) -> Command {
+    set_up(Command::new(binary), test, folder)
 }
 
 /// The same, started by a shell that first runs `preparation`.
-pub(crate) fn command_through(preparation: Option<&str>, test: &str, folder: &Path) -> Command {
-    let binary = std::env::current_exe().expect("this binary has a path");
-    let mut command = match preparation {
-        None => Command::new(binary),
-        Some(preparation) => {
-            let mut shell = Command::new("sh");
-            shell.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\"")).arg(binary);
-            shell
-        }
-    };
+pub(crate) fn command_through(preparation: &str, test: &str, folder: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
+    shell.arg(std::env::current_exe().expect("this binary has a path"));
+    set_up(shell, test, folder)
+}
+
+fn set_up(mut command: Command, test: &str, folder: &Path) -> Command {
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
     command.env(FOLDER, folder).stdout(Stdio::piped()).stderr(Stdio::null());
     command

@@ -233,7 +233,7 @@ fn a_commit_that_nobody_waits_for_is_whole() {
     }
     // Whoever comes after is answered after them.
     rt.block_on(async {
-        assert!(store.commit(Transaction::new().check("/x", Expected::Absent)).await.is_ok())
+        assert!(store.commit(Transaction::new().check("/x", Expected::Absent)).await.is_ok());
     });
     for round in 0..200 {
         let there = |key: String| store.stamp(&key).expect("it can be read").current();

@@ -11,14 +11,14 @@ use ifmatch_store::{Committed, Document, Head, Options, Snapshot, Sqlite, Stamp,
 
 use crate::child::{self, Running};
 
-const WRITERS: u64 = 12;
+const WRITERS: usize = 12;
 const ROUNDS: u64 = 15;
 
 fn open(folder: &Path) -> Sqlite {
     Sqlite::open(folder, Options::default()).expect("the store opens")
 }
 
-fn keys(writer: u64) -> (String, String) {
+fn keys(writer: usize) -> (String, String) {
     (format!("/c/{writer}/a"), format!("/c/{writer}/b"))
 }
 
@@ -29,7 +29,7 @@ struct Pair {
     revision: u64,
 }
 
-fn pair(store: &Sqlite, writer: u64) -> (Pair, Expected, Expected) {
+fn pair(store: &Sqlite, writer: usize) -> (Pair, Expected, Expected) {
     let (a, b) = keys(writer);
     let (a, b) = (store.read(&a).expect("readable"), store.read(&b).expect("readable"));
     let Snapshot::Present { stamp, document } = a else {
@@ -60,7 +60,7 @@ fn pair(store: &Sqlite, writer: u64) -> (Pair, Expected, Expected) {
     (Pair { count, revision: stamp.revision.0 }, seen(Some(stamp)), seen(b.current()))
 }
 
-fn step(store: &Sqlite, writer: u64) -> Pair {
+fn step(store: &Sqlite, writer: usize) -> Pair {
     let (before, seen_a, seen_b) = pair(store, writer);
     let count = before.count + 1;
     let (a, b) = keys(writer);
@@ -99,7 +99,7 @@ fn killed_while_committing() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     // What every revision that was ever acknowledged named.
     let mut named: HashMap<u64, (u64, u64)> = HashMap::new();
-    let mut acknowledged = [Pair::default(); WRITERS as usize];
+    let mut acknowledged = [Pair::default(); WRITERS];
     let mut incarnation = None;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     for round in 0..ROUNDS {
@@ -122,9 +122,8 @@ fn killed_while_committing() {
         let store = open(folder.path());
         let lasting = incarnation.get_or_insert_with(|| store.incarnation().to_owned());
         assert_eq!(lasting, store.incarnation());
-        for writer in 0..WRITERS {
-            let (there, last) =
-                (pair(&store, writer).0, acknowledged[usize::try_from(writer).expect("small")]);
+        for (writer, last) in acknowledged.into_iter().enumerate() {
+            let there = pair(&store, writer).0;
             // One more may have become durable whose acknowledgement did not get out.
             assert!(
                 there == last || there.count == last.count + 1,
