@@ -4,32 +4,37 @@
 //! that come through then carry a condition that held, one writer per resource at a time, and the handler is handed a
 //! [`Grant`] with the [`Expected`] to commit with. [`guarded`] makes a handler that cannot answer without having used it.
 
+mod body;
+mod guarded;
+
+pub use body::GuardedBody;
+pub use guarded::{Commit, Committed, Grant, Guarded, guarded};
+
 use crate::authority::{Acted, Admission};
 use crate::content::{Budget, Content};
 use crate::exchange::Exchange;
 use crate::observe::Observe;
 use crate::pipeline::{Limits, Pipeline};
-use crate::respond::problem_response;
 use crate::serialized::{OwnedState, Permit, Serialized, Upstream};
 use crate::turns::{TurnLimits, Turns};
 use bytes::Bytes;
-use http::header::HeaderValue;
 use http::request::Parts;
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
-use ifmatch_core::{Code, Dates, Expected, HttpDate, Policy, Protection, Refusal, Target};
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use ifmatch_core::{Dates, HttpDate, Policy, Protection, Refusal, Target};
 use parking_lot::Mutex;
-use pin_project_lite::pin_project;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 use tower_layer::Layer;
 use tower_service::Service;
+
+/// Fields by which a handler inside might be talked into another method than the one that was judged.
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Tells the current state of the resources of a service.
 pub trait Validators: Send + Sync + 'static {
@@ -39,6 +44,12 @@ pub trait Validators: Send + Sync + 'static {
     /// # Errors
     /// A refusal when the state cannot be read; usually `validator_unavailable`. The write is then refused.
     fn current(&self, target: &Target) -> impl Future<Output = Result<OwnedState, Refusal>> + Send;
+
+    /// The current second by the clock that dates the states of the service; the system's unless said otherwise.
+    fn now(&self) -> HttpDate {
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        HttpDate::from_unix(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+    }
 }
 
 /// Guards the services it is put around. One layer is one set of turns: put clones of one layer around everything that
@@ -149,10 +160,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let layer = &self.layer;
+        // Inside a turn of the same line already: a second one would wait for the first for ever.
+        if request.extensions().get::<Grant>().is_some_and(|grant| grant.is_of(&layer.turns)) {
+            let mut inner = self.inner.clone();
+            return Box::pin(async move {
+                poll_fn(|cx| inner.poll_ready(cx)).await?;
+                Ok(inner.call(request).await?.map(GuardedBody::inner))
+            });
+        }
         let wrapped = InProcess {
             inner: Mutex::new(self.inner.clone()),
             validators: Arc::clone(&layer.validators),
             policy: Arc::clone(&layer.policy),
+            turns: Arc::clone(&layer.turns),
             takes: PhantomData::<fn(B)>,
         };
         let authority = Serialized::with_turns(wrapped, Arc::clone(&layer.turns));
@@ -167,6 +187,7 @@ struct InProcess<S, V, B> {
     inner: Mutex<S>,
     validators: Arc<V>,
     policy: Arc<Policy>,
+    turns: Arc<Turns>,
     takes: PhantomData<fn(B)>,
 }
 
@@ -185,9 +206,12 @@ where
         poll_fn(|cx| inner.poll_ready(cx)).await?;
         let mut request = Request::new(B::from(content));
         *request.method_mut() = x.method.clone();
-        *request.uri_mut() = x.uri.clone();
+        *request.uri_mut() = canonical(x);
         *request.version_mut() = x.version;
         *request.headers_mut() = x.headers.clone();
+        for name in METHOD_OVERRIDES {
+            request.headers_mut().remove(name);
+        }
         *request.extensions_mut() = x.extensions.clone();
         if let Some(grant) = grant {
             request.extensions_mut().insert(grant);
@@ -213,8 +237,7 @@ where
     }
 
     fn now(&self) -> HttpDate {
-        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        HttpDate::from_unix(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+        self.validators.now()
     }
 
     async fn current(&self, x: &Exchange) -> Result<OwnedState, Refusal> {
@@ -222,7 +245,7 @@ where
     }
 
     async fn fetch(&self, x: &Exchange) -> Result<Response<Self::Body>, S::Error> {
-        self.call(x, Bytes::new(), None).await
+        self.call(x, x.content(), None).await
     }
 
     async fn perform(
@@ -232,7 +255,7 @@ where
         permit: Permit,
     ) -> Result<Acted<Self::Body>, S::Error> {
         let protection = permit.protection();
-        let grant = Grant::new(permit);
+        let grant = Grant::new(permit, Arc::clone(&self.turns));
         let response = self.call(&x, content.into_bytes(), Some(grant.clone())).await?;
         if !response.status().is_success() {
             return Ok(Acted::NotApplied(response));
@@ -249,173 +272,17 @@ where
     }
 }
 
-/// What a handler behind the layer finds in the extensions of a write: the state to commit against.
-#[derive(Clone, Debug)]
-pub struct Grant(Arc<Granted>);
-
-#[derive(Debug)]
-struct Granted {
-    permit: Mutex<Option<Permit>>,
-    expected: Expected<HeaderValue>,
-    used: AtomicBool,
-}
-
-impl Grant {
-    fn new(permit: Permit) -> Self {
-        let expected = permit.expected();
-        Self(Arc::new(Granted { permit: Mutex::new(Some(permit)), expected, used: AtomicBool::new(false) }))
+/// The target as it was judged: the service must not route another spelling to another resource.
+fn canonical(x: &Exchange) -> Uri {
+    if x.uri.path() == x.target.path() {
+        return x.uri.clone();
     }
-
-    /// The state the write was judged against: exactly this entity-tag, or nothing there. A handler whose storage can
-    /// compare should commit with it; then even writers that go around the layer lose nothing.
-    pub fn expected(&self) -> &Expected<HeaderValue> {
-        self.0.used.store(true, Ordering::Relaxed);
-        &self.0.expected
-    }
-
-    fn was_used(&self) -> bool {
-        self.0.used.load(Ordering::Relaxed)
-    }
-
-    fn take(&self) -> Option<Permit> {
-        self.0.used.store(true, Ordering::Relaxed);
-        self.0.permit.lock().take()
-    }
-}
-
-/// Makes a service of a handler that cannot answer a write without having been given the right to it: the only way to
-/// a [`Committed`] is the [`Commit`] it is handed, and only the layer makes those.
-pub fn guarded<F>(handler: F) -> Guarded<F> {
-    Guarded { handler }
-}
-
-/// See [`guarded`].
-#[derive(Clone, Copy, Debug)]
-pub struct Guarded<F> {
-    handler: F,
-}
-
-/// The right to perform one write.
-#[derive(Debug)]
-pub struct Commit {
-    permit: Permit,
-}
-
-/// The answer to a write that was performed, or not, under a [`Commit`].
-#[derive(Debug)]
-#[must_use]
-pub struct Committed<R>(R);
-
-impl Commit {
-    /// What to commit with.
-    pub fn expected(&self) -> Expected<HeaderValue> {
-        self.permit.expected()
-    }
-
-    /// Uses the right up. The response says by its status whether the write was performed: 2xx if so.
-    pub fn done<R>(self, response: R) -> Committed<R> {
-        Committed(response)
-    }
-}
-
-impl<F, Fut, B, R, E> Service<Request<B>> for Guarded<F>
-where
-    F: Fn(Request<B>, Commit) -> Fut,
-    Fut: Future<Output = Result<Committed<Response<R>>, E>> + Send + 'static,
-    R: From<Bytes> + Send + 'static,
-    E: Send + 'static,
-{
-    type Response = Response<R>;
-    type Error = E;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, E>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), E>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let permit = request.extensions().get::<Grant>().and_then(Grant::take);
-        let Some(permit) = permit else {
-            let response = without_layer(&request);
-            return Box::pin(async { Ok(response) });
-        };
-        let answered = (self.handler)(request, Commit { permit });
-        Box::pin(async { answered.await.map(|Committed(response)| response) })
-    }
-}
-
-/// A guarded handler was called around the layer: a mistake in the service, told without performing anything.
-fn without_layer<B, R: From<Bytes>>(request: &Request<B>) -> Response<R> {
-    let refusal = Refusal::new(Code::ValidatorUnavailable)
-        .detail("This handler writes and stands behind no ifmatch layer, so nothing was judged.");
-    let request_id = uuid::Uuid::now_v7().to_string();
-    let about = ifmatch_core::About {
-        method: request.method(),
-        target: request.uri().path(),
-        headers: request.headers(),
-        policy: None,
-        request_id: &request_id,
+    let spelled = match x.target.query() {
+        Some(query) => format!("{}?{query}", x.target.path()),
+        None => x.target.path().to_owned(),
     };
-    problem_response(&refusal, &about, request.version())
-}
-
-pin_project! {
-    /// The body of an answer: the wrapped service's own, or a problem's.
-    #[derive(Debug)]
-    pub struct GuardedBody<B> {
-        #[pin]
-        body: Either<B>,
-    }
-}
-
-pin_project! {
-    #[project = EitherProjection]
-    #[derive(Debug)]
-    enum Either<B> {
-        Inner { #[pin] body: B },
-        Problem { body: Full<Bytes> },
-    }
-}
-
-impl<B> GuardedBody<B> {
-    fn inner(body: B) -> Self {
-        Self { body: Either::Inner { body } }
-    }
-}
-
-impl<B> From<Bytes> for GuardedBody<B> {
-    fn from(bytes: Bytes) -> Self {
-        Self { body: Either::Problem { body: Full::new(bytes) } }
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for GuardedBody<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().body.project() {
-            EitherProjection::Inner { body } => body.poll_frame(cx),
-            EitherProjection::Problem { body } => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(|never| match never {})))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.body {
-            Either::Inner { body } => body.is_end_stream(),
-            Either::Problem { body } => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Either::Inner { body } => body.size_hint(),
-            Either::Problem { body } => body.size_hint(),
-        }
-    }
+    let mut parts = x.uri.clone().into_parts();
+    parts.path_and_query = PathAndQuery::try_from(spelled).ok();
+    // Only a CONNECT target has no path to replace.
+    Uri::from_parts(parts).unwrap_or_else(|_| x.uri.clone())
 }
