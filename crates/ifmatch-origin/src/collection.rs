@@ -5,11 +5,11 @@ use crate::documents::{Documents, has_condition, not_a_write, received};
 use crate::prefer::{self, Return};
 use crate::respond::{self, Body, Validators};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use http::header::{ACCEPT_RANGES, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
 use http::{Response, StatusCode};
 use ifmatch_core::{Code, CurrentState, Expected, Outcome, Refusal, Representation, Revision};
 use ifmatch_guard::{Acted, Exchange, Read};
-use ifmatch_store::{Committed, Listing, Store, StoreError, Transaction};
+use ifmatch_store::{Committed, Listing, Media, Store, StoreError, Transaction};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::Serialize;
 use std::time::Duration;
@@ -50,20 +50,16 @@ impl<S: Store> Documents<S> {
         Ok(match x.judge(self.store.now()).on_state(&collection_state(&tag)) {
             Outcome::Refused(refusal) => Read::Refused(refusal),
             Outcome::NotModified => Read::Answered(respond::not_modified(&validators)),
-            Outcome::Send(_) | Outcome::Perform(_) => {
-                Read::Answered(self.listing(&listing, &validators, &page, x))
-            }
+            Outcome::Send(_) | Outcome::Perform(_) => match self.sending.counted(self.text(&listing)) {
+                Ok(content) => Read::Answered(listed(&listing, &validators, &page, x, content)),
+                Err(refusal) => Read::Refused(refusal),
+            },
         })
     }
 
-    fn listing(
-        &self,
-        listing: &Listing,
-        validators: &Validators,
-        page: &Page,
-        x: &Exchange,
-    ) -> Response<Body> {
-        let mut body = String::from("[");
+    /// The listing as JSON, a member a line.
+    fn text(&self, listing: &Listing) -> Bytes {
+        let mut text = String::from("[");
         for (index, item) in listing.items.iter().enumerate() {
             let tag = self.tag(item.revision);
             let member = Member {
@@ -72,22 +68,12 @@ impl<S: Store> Documents<S> {
                 content_type: item.content_type.as_deref(),
                 content_length: item.content_bytes,
             };
-            body.push_str(if index == 0 { "\n  " } else { ",\n  " });
+            text.push_str(if index == 0 { "\n  " } else { ",\n  " });
             // Strings and numbers always serialise.
-            body.push_str(&serde_json::to_string(&member).unwrap_or_default());
+            text.push_str(&serde_json::to_string(&member).unwrap_or_default());
         }
-        body.push_str(if listing.items.is_empty() { "]\n" } else { "\n]\n" });
-        let media = ifmatch_store::Media::default();
-        let mut response = respond::document(validators, &media, Bytes::from(body), None);
-        let fields = response.headers_mut();
-        fields.remove(http::header::ACCEPT_RANGES);
-        fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(next) = &listing.next {
-            let after = utf8_percent_encode(next, NON_ALPHANUMERIC);
-            let link = format!("<{}?after={after}&limit={}>; rel=\"next\"", x.target.path(), page.limit);
-            fields.insert(LINK, respond::text(link));
-        }
-        response
+        text.push_str(if listing.items.is_empty() { "]\n" } else { "\n]\n" });
+        text.into()
     }
 
     /// POST: a new member under a name of our choice. Needs no condition; one about the collection is held to.
@@ -128,19 +114,41 @@ impl<S: Store> Documents<S> {
 
     fn created(&self, x: &Exchange, key: &str, revision: Revision, content: Bytes) -> Response<Body> {
         let tag = self.tag(revision);
-        let mut response = if prefer::read(&x.headers) == Return::Representation {
-            let validators = Validators { tag, last_modified: None };
-            let mut response =
-                respond::document(&validators, &received(x, Bytes::new()).media, content, None);
-            respond::as_preferred(&mut response, key);
-            response
-        } else {
-            respond::written(StatusCode::CREATED, Some(&tag))
+        let asked = prefer::read(&x.headers) == Return::Representation;
+        let shown = asked.then(|| self.sending.counted(content).ok()).flatten();
+        let mut response = match shown {
+            Some(content) => {
+                let validators = Validators { tag, last_modified: None };
+                let media = received(x, Bytes::new()).media;
+                let mut response = respond::document(&validators, &media, content, None);
+                respond::as_preferred(&mut response, key);
+                response
+            }
+            None => respond::written(StatusCode::CREATED, Some(&tag)),
         };
         *response.status_mut() = StatusCode::CREATED;
         response.headers_mut().insert(LOCATION, respond::text(key.to_owned()));
         response
     }
+}
+
+fn listed(
+    listing: &Listing,
+    validators: &Validators,
+    page: &Page,
+    x: &Exchange,
+    content: Bytes,
+) -> Response<Body> {
+    let mut response = respond::document(validators, &Media::default(), content, None);
+    let fields = response.headers_mut();
+    fields.remove(ACCEPT_RANGES);
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(next) = &listing.next {
+        let after = utf8_percent_encode(next, NON_ALPHANUMERIC);
+        let link = format!("<{}?after={after}&limit={}>; rel=\"next\"", x.target.path(), page.limit);
+        fields.insert(LINK, respond::text(link));
+    }
+    response
 }
 
 /// A collection always exists. Its tag is its revision; it has no date, because many changes may fall into one second.

@@ -3,11 +3,13 @@
 use crate::patch::Kind;
 use crate::prefer::{self, Return};
 use crate::respond::{self, ALLOW_COLLECTION, ALLOW_DOCUMENT, Body, Validators};
+use crate::sending::{SENDING_BYTES_MAX, Sending};
 use crate::tag::{self, Tag};
 use crate::{digest, failure};
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName,
+    HeaderValue,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -33,6 +35,7 @@ pub struct Documents<S> {
     pub(crate) store: Arc<S>,
     policy: Arc<Policy>,
     content_bytes_max: usize,
+    pub(crate) sending: Sending,
 }
 
 /// What a write makes of the document, once it is judged.
@@ -44,7 +47,12 @@ enum Change {
 impl<S: Store> Documents<S> {
     /// Serves `store`. Every write is conditional: the own store always enforces.
     pub fn new(store: Arc<S>, content_bytes_max: usize) -> Self {
-        Self { store, policy: Arc::new(Policy::store("store")), content_bytes_max }
+        Self {
+            store,
+            policy: Arc::new(Policy::store("store")),
+            content_bytes_max,
+            sending: Sending::new(SENDING_BYTES_MAX),
+        }
     }
 
     /// The store behind it.
@@ -67,35 +75,38 @@ impl<S: Store> Documents<S> {
     fn get(&self, x: &Exchange) -> Result<Read<Body>, StoreError> {
         // Before the store is read, so that a date which is told covers what was read.
         let now = self.store.now();
-        let (stamp, document) = if x.method == Method::HEAD {
-            match self.store.stamp(x.target.path())? {
-                Head::Present { stamp, media, content_bytes } => (stamp, Ok((media, content_bytes))),
-                Head::Absent | Head::Deleted(_) => return Ok(Read::Refused(self.absent(x, now))),
-            }
-        } else {
-            match self.store.read(x.target.path())? {
-                Snapshot::Present { stamp, document } => (stamp, Err(document)),
-                Snapshot::Absent | Snapshot::Deleted(_) => return Ok(Read::Refused(self.absent(x, now))),
-            }
+        if x.method == Method::HEAD {
+            return self.head(x, now);
+        }
+        let Snapshot::Present { stamp, document } = self.store.read(x.target.path())? else {
+            return Ok(Read::Refused(self.absent(x, now)));
         };
         let validators = self.validators(stamp, now);
-        let content_bytes = match &document {
-            Ok((_, content_bytes)) => *content_bytes,
-            Err(document) => document.content.len() as u64,
+        let state = present(&validators.tag, stamp, document.content.len() as u64);
+        let part = match x.judge(now).on_state(&state) {
+            Outcome::Refused(refusal) => return Ok(Read::Refused(refusal)),
+            Outcome::NotModified => return Ok(Read::Answered(respond::not_modified(&validators))),
+            Outcome::Send(Selection::Part(range)) => Some(range),
+            Outcome::Send(Selection::Whole) | Outcome::Perform(_) => None,
         };
-        let state = present(&validators.tag, stamp, content_bytes);
-        Ok(match (x.judge(now).on_state(&state), document) {
-            (Outcome::Refused(refusal), _) => Read::Refused(refusal),
-            (Outcome::NotModified, _) => Read::Answered(respond::not_modified(&validators)),
-            (Outcome::Send(Selection::Part(range)), Err(document)) => {
-                Read::Answered(respond::document(&validators, &document.media, document.content, Some(range)))
-            }
-            (_, Err(document)) => {
-                Read::Answered(respond::document(&validators, &document.media, document.content, None))
-            }
-            (_, Ok((media, content_bytes))) => {
+        Ok(match self.sending.counted(document.content) {
+            Ok(content) => Read::Answered(respond::document(&validators, &document.media, content, part)),
+            Err(refusal) => Read::Refused(refusal),
+        })
+    }
+
+    /// The fields that GET would have, without loading the content. Ranges are for GET only.
+    fn head(&self, x: &Exchange, now: HttpDate) -> Result<Read<Body>, StoreError> {
+        let Head::Present { stamp, media, content_bytes } = self.store.stamp(x.target.path())? else {
+            return Ok(Read::Refused(self.absent(x, now)));
+        };
+        let validators = self.validators(stamp, now);
+        Ok(match x.judge(now).on_state(&present(&validators.tag, stamp, content_bytes)) {
+            Outcome::Refused(refusal) => Read::Refused(refusal),
+            Outcome::NotModified => Read::Answered(respond::not_modified(&validators)),
+            Outcome::Send(_) | Outcome::Perform(_) => {
                 let mut response = respond::document(&validators, &media, Bytes::new(), None);
-                response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(content_bytes));
+                response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(content_bytes));
                 Read::Answered(response)
             }
         })
@@ -227,7 +238,10 @@ impl<S: Store> Documents<S> {
         let (transaction, shown) = match change {
             Change::Delete => (Transaction::new().delete(key, expected), None),
             Change::Put(document) => {
-                let shown = (wanted == Return::Representation).then(|| document.clone());
+                let asked = wanted == Return::Representation;
+                // A preference that cannot be met now is not met; the write does not depend on it.
+                let shown = asked.then(|| self.sending.counted(document.content.clone()).ok()).flatten();
+                let shown = shown.map(|content| Document { content, media: document.media.clone() });
                 (Transaction::new().put(key, expected, document), shown)
             }
         };
@@ -270,8 +284,11 @@ impl<S: Store> Documents<S> {
         let Snapshot::Present { stamp, document } = self.store.read(x.target.path())? else {
             return Ok(Acted::Refused(refusal, None));
         };
+        let Ok(content) = self.sending.counted(document.content) else {
+            return Ok(Acted::Refused(refusal, None));
+        };
         let validators = self.validators(stamp, now);
-        let mut response = respond::document(&validators, &document.media, document.content, None);
+        let mut response = respond::document(&validators, &document.media, content, None);
         *response.status_mut() = refusal.status();
         respond::as_preferred(&mut response, x.target.path());
         response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -11,7 +11,9 @@ mod json;
 mod patch;
 mod prefer;
 mod respond;
+mod sending;
 mod tag;
 
 pub use documents::Documents;
 pub use patch::{ACCEPT_PATCH, PATCH_DOCUMENT_BYTES_MAX, PATCH_OPERATIONS_MAX};
+pub use sending::SENDING_BYTES_MAX;
