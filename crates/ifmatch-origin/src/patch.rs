@@ -196,10 +196,10 @@ mod tests {
     #[test]
     fn json_patch_by_the_rfc() {
         let ok = |document: &str, patch: &str, result: &str| {
-            assert_eq!(apply(Kind::Json, document, patch).as_deref(), Ok(result), "{patch}")
+            assert_eq!(apply(Kind::Json, document, patch).as_deref(), Ok(result), "{patch}");
         };
         let no = |document: &str, patch: &str, code: Code| {
-            assert_eq!(apply(Kind::Json, document, patch), Err(code), "{patch}")
+            assert_eq!(apply(Kind::Json, document, patch), Err(code), "{patch}");
         };
         ok(
             r#"{"a":1}"#,
