@@ -1,6 +1,7 @@
 //! What the durable engine costs: CPU microseconds per operation, which hold when throughput does not, and latencies.
 //!
-//! `cargo bench -p ifmatch-store --bench cost [-- KEYS...]`; `TMPDIR` says on which device.
+//! `cargo bench -p ifmatch-store --bench cost [-- KEYS...]`; `TMPDIR` says on which device, `CACHE_BYTES=0`
+//! that every read goes to the database.
 #![allow(clippy::print_stdout, reason = "figures are its output")]
 #![allow(clippy::unwrap_used, reason = "a bench has nobody to report to")]
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
@@ -18,7 +19,9 @@ fn main() {
     let sizes: Vec<u64> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     for keys in if sizes.is_empty() { vec![1_000, 1_000_000] } else { sizes } {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(Sqlite::open(folder.path(), Options::default()).unwrap());
+        let mut options = Options::default();
+        options.cache_bytes = std::env::var("CACHE_BYTES").ok().map(|bytes| bytes.parse().unwrap());
+        let store = Arc::new(Sqlite::open(folder.path(), options).unwrap());
         fill(&store, keys);
         println!("{keys} keys, {CONTENT_BYTES} bytes each");
         reads(&store, keys);

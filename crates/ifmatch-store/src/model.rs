@@ -211,7 +211,7 @@ impl Change {
 }
 
 impl Media {
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.fields().into_iter().flatten().map(String::len).sum()
     }
 

@@ -3,6 +3,7 @@
 //! **Invariant:** a commit is answered only after the log was flushed. **Invariant:** a failed flush is never tried
 //! again; the store refuses writes from then on.
 
+mod cache;
 mod checkpoint;
 mod folder;
 mod group;
@@ -114,12 +115,22 @@ impl Store for Sqlite {
 
     fn read(&self, key: &str) -> Result<Snapshot, StoreError> {
         check_document_key(key)?;
-        self.reading(|db| reader::read(db, key))
+        let cache = &self.shared.cache;
+        if let Some(snapshot) = cache.find(key, Snapshot::clone) {
+            return Ok(snapshot);
+        }
+        let before = cache.before_reading();
+        let snapshot = self.reading(|db| reader::read(db, key))?;
+        cache.found(before, key, &snapshot);
+        Ok(snapshot)
     }
 
     fn stamp(&self, key: &str) -> Result<Head, StoreError> {
         check_document_key(key)?;
-        self.reading(|db| reader::head(db, key))
+        match self.shared.cache.find(key, Snapshot::head) {
+            Some(head) => Ok(head),
+            None => self.reading(|db| reader::head(db, key)),
+        }
     }
 
     fn collection(&self, key: &str) -> Result<Revision, StoreError> {

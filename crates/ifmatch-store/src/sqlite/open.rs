@@ -10,6 +10,7 @@ use ifmatch_core::HttpDate;
 use rusqlite::Connection;
 
 use super::Sqlite;
+use super::cache::Cache;
 use super::checkpoint::{self, Checkpointer, WAL_BYTES_KEPT};
 use super::folder::{Folder, Holder};
 use super::group::{self, is_busy, is_full};
@@ -32,6 +33,9 @@ const WRITER_CACHE_BYTES: usize = 64 << 20;
 /// Page cache of each reader, in bytes (16 MiB). SQLite empties it with every commit by the writer.
 const READER_CACHE_BYTES: usize = 16 << 20;
 
+/// Memory for documents that are read or written often, in bytes (64 MiB). See [`Options::cache_bytes`].
+const DOCUMENT_CACHE_BYTES: usize = 64 << 20;
+
 /// See [`Options::clock_reserve_seconds`].
 pub const CLOCK_RESERVE_SECONDS: u32 = 30;
 
@@ -44,6 +48,9 @@ pub struct Options {
     /// Largest size of the database file, in bytes, in whole pages of 4096; past it commits fail with
     /// [`StoreError::Full`](crate::StoreError::Full). `None`: what the device holds.
     pub file_bytes_max: Option<u64>,
+    /// Memory for documents that are read or written often, in bytes, besides what SQLite uses (up to 64 MiB for
+    /// writing and 16 MiB for each thread that reads at the same time). `None`: 64 MiB; 0: none.
+    pub cache_bytes: Option<usize>,
     /// Where the time comes from. `None`: the system's clock.
     pub time: Option<TimeSource>,
     /// How far ahead of the time given out its durable ceiling is kept, in seconds: no time past it is given out, so
@@ -181,6 +188,7 @@ pub(super) fn open(data: &Path, options: Options) -> Result<Sqlite, OpenError> {
     let shared = Arc::new(Shared {
         place: folder.path().display().to_string().into(),
         queue: Queue::default(),
+        cache: Cache::new(options.cache_bytes.unwrap_or(DOCUMENT_CACHE_BYTES)),
         clock,
         reserve_seconds,
         counters: Counters::default(),

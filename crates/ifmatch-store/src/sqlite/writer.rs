@@ -8,13 +8,14 @@ use ifmatch_core::HttpDate;
 use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode};
 
+use super::cache::Cache;
 use super::checkpoint::{self, Checkpointer};
 use super::group::{self, Ended, Statements};
 use super::queue::{Answer, Job, Queue, Woken};
 use super::stats::Counters;
 use crate::clock::Clock;
 use crate::error::StoreError;
-use crate::model::Committed;
+use crate::model::{Action, Committed, Snapshot};
 
 /// Revisions whose owners are remembered, newest last (see [`Store::owner`](crate::Store::owner)).
 const OWNERS_MAX: usize = 16_384;
@@ -24,6 +25,7 @@ pub(super) struct Shared {
     /// The data folder, for messages.
     pub(super) place: Arc<str>,
     pub(super) queue: Queue,
+    pub(super) cache: Cache,
     pub(super) clock: Clock,
     /// How far ahead the clock's ceiling is kept.
     pub(super) reserve_seconds: i64,
@@ -122,6 +124,8 @@ impl Writer<'_> {
         }
         let now = self.shared.clock.hold();
         let ceiling = now.plus_seconds(self.shared.reserve_seconds);
+        let changes = self.group.iter().flat_map(|job| &job.transaction.changes);
+        self.shared.cache.begin_group(changes.map(|change| change.key.as_str()));
         let ended = group::commit(self.db, &mut self.statements, &self.group, now, ceiling);
         // A group without a change made no ceiling durable either.
         let changed = match &ended {
@@ -136,8 +140,14 @@ impl Writer<'_> {
         self.shared.clock.release(changed.then_some(ceiling));
         match ended {
             Ended::Durable(results) => self.durable(results, changed),
-            Ended::NotApplied(error) => self.not_applied(&error),
-            Ended::Unknown(error, results) => self.unknown(&error, &results),
+            Ended::NotApplied(error) => {
+                self.shared.cache.end_group();
+                self.not_applied(&error);
+            }
+            Ended::Unknown(error, results) => {
+                self.shared.cache.end_group();
+                self.unknown(&error, &results);
+            }
         }
     }
 
@@ -148,23 +158,28 @@ impl Writer<'_> {
         }
         let (mut commits, mut mismatches, mut bytes) = (0, 0, 0);
         let mut owners = self.shared.owners.lock();
-        for (mut job, result) in self.group.drain(..).zip(results) {
-            match &result {
-                Committed::Mismatch(_) => mismatches += 1,
-                Committed::Done(stamps) => {
-                    commits += 1;
-                    bytes += job.bytes;
-                    for (change, stamp) in job.transaction.changes.drain(..).zip(stamps) {
-                        if owners.len() == OWNERS_MAX {
-                            owners.pop_front();
-                        }
-                        owners.push_back((stamp.revision.0, change.key));
-                    }
+        for (job, result) in self.group.iter_mut().zip(&results) {
+            let Committed::Done(stamps) = result else {
+                mismatches += 1;
+                continue;
+            };
+            commits += 1;
+            bytes += job.bytes;
+            for (change, stamp) in job.transaction.changes.drain(..).zip(stamps) {
+                let snapshot = match change.action {
+                    Action::Put(document) => Snapshot::Present { stamp: *stamp, document },
+                    Action::Delete => Snapshot::Deleted(*stamp),
+                };
+                self.shared.cache.changed(&change.key, snapshot);
+                if owners.len() == OWNERS_MAX {
+                    owners.pop_front();
                 }
+                owners.push_back((stamp.revision.0, change.key));
             }
-            answer(job, Ok(result));
         }
         drop(owners);
+        self.shared.cache.end_group();
+        self.group.drain(..).zip(results).for_each(|(job, result)| answer(job, Ok(result)));
         Counters::add(&counters.commits, commits);
         Counters::add(&counters.mismatches, mismatches);
         Counters::add(&counters.bytes, bytes);

@@ -242,3 +242,48 @@ fn a_commit_that_nobody_waits_for_is_whole() {
         assert!(one.is_some(), "it had been queued");
     }
 }
+
+/// Whichever way a reader looks, what it has seen is not taken back: not by a cache, not by an older snapshot.
+#[test]
+fn reads_never_go_back() {
+    const KEYS: u64 = 4;
+    const CHANGES: u64 = 2000;
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut options = Options::default();
+    // Room for few, so that they come and go.
+    options.cache_bytes = Some(16 * 600);
+    let store = Sqlite::open(folder.path(), options).expect("the store opens");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let key = |index: u64| format!("/c/{}", index % KEYS);
+    std::thread::scope(|threads| {
+        for reader in 0..3 {
+            let (store, done) = (&store, &done);
+            threads.spawn(move || {
+                let mut newest = 0;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    // All keys change in one transaction, so that each revision says how many there have been.
+                    let seen = [
+                        store.read(&key(reader)).expect("readable").current(),
+                        store.stamp(&key(reader + 1)).expect("readable").current(),
+                        store.read(&key(reader + 2)).expect("readable").current(),
+                    ];
+                    let listed = store.list("/c/", None, 1).expect("readable").items;
+                    let seen = seen.into_iter().flatten().map(|stamp| stamp.revision);
+                    for revision in seen.chain(listed.into_iter().map(|item| item.revision)) {
+                        let transaction = revision.0.div_ceil(KEYS);
+                        assert!(transaction >= newest, "{transaction} after {newest}");
+                        newest = transaction;
+                    }
+                }
+            });
+        }
+        for _ in 0..CHANGES {
+            let all = (0..KEYS).fold(Transaction::new(), |t, index| {
+                t.put(key(index), Expected::Any, Document::new("x".repeat(100)))
+            });
+            let committed = ifmatch_store::conformance::block_on(store.commit(all));
+            assert!(matches!(committed, Ok(Committed::Done(_))));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
