@@ -131,7 +131,7 @@ pub enum KeyProblem {
     /// Keys are absolute.
     #[error("it does not begin with '/'")]
     NoLeadingSlash,
-    /// Longer than [`KEY_BYTES_MAX`](crate::KEY_BYTES_MAX).
+    /// Longer than [`KEY_BYTES_MAX`].
     #[error("it has more than {} bytes", KEY_BYTES_MAX)]
     TooLong,
     /// A control character could hide in logs and listings.

@@ -247,7 +247,7 @@ fn a_commit_that_nobody_waits_for_is_whole() {
 #[test]
 fn reads_never_go_back() {
     const KEYS: u64 = 4;
-    const CHANGES: u64 = 2000;
+    const CHANGES: u64 = 500;
     let folder = tempfile::tempdir().expect("a folder can be made");
     let mut options = Options::default();
     // Room for few, so that they come and go.
