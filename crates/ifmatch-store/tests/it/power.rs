@@ -107,8 +107,8 @@ fn a_log_cut_or_spoilt_anywhere_keeps_what_was_flushed_before() {
     let remains = Remains::after(30);
     let mut seed = 7;
     let frame_ends = (0..remains.log.len() / FRAME_BYTES).map(|frames| 32 + frames * FRAME_BYTES);
-    let edges = frame_ends.step_by(8).flat_map(|end| [end - 1, end, end + 1, end + 24]);
-    let anywhere: Vec<usize> = (0..20).map(|_| random(&mut seed) % remains.log.len()).collect();
+    let edges = frame_ends.step_by(16).flat_map(|end| [end - 1, end, end + 1, end + 24]);
+    let anywhere: Vec<usize> = (0..12).map(|_| random(&mut seed) % remains.log.len()).collect();
     for cut in edges.chain(anywhere).chain([0, 1, 31]).filter(|cut| *cut < remains.log.len()) {
         let commits = remains.commits_within(cut);
         let log = &remains.log[..cut];
@@ -132,7 +132,7 @@ fn a_checkpoint_torn_anywhere_is_completed_from_the_log() {
     drop(remains.with(&remains.database, &remains.log).expect("it opens"));
     let after = fs::read(remains.path.join(DATABASE)).expect("readable");
     let mut seed = 11;
-    for round in 0..40 {
+    for round in 0..25 {
         let length = match round % 3 {
             0 => after.len(),
             1 => remains.database.len(),
