@@ -41,7 +41,10 @@ pub(crate) fn task(profile: Profile) -> Result {
     let server = Serving::start(&build(profile)?, &[])?;
     let script: String = steps.iter().map(|s| format!("{}\nprintf '{SEPARATOR}'\n", s.script)).collect();
     let script = script.replace(ADDRESS, server.url());
-    let printed = crate::run::output(Command::new("bash").args(["-euo", "pipefail", "-c", &script]))?;
+    let mut shell = Command::new("bash");
+    // A proxy that the reader has set is not for a server on loopback.
+    shell.args(["-euo", "pipefail", "-c", &script]).env("no_proxy", "127.0.0.1").env("NO_PROXY", "127.0.0.1");
+    let printed = crate::run::output(&mut shell)?;
     server.stop()?;
     for (step, printed) in steps.iter().zip(printed.split(SEPARATOR)) {
         println!("{}\n{}", step.script.trim(), printed.trim());
