@@ -80,8 +80,8 @@ problems! {
         "This resource does not support the method.",
         "Use one of the methods in the Allow field.";
     NotImplemented, "not_implemented", NOT_IMPLEMENTED, "Not Implemented", NO, false, "fix_request",
-        "The method is not known here. What it does cannot be told, so it cannot be guarded.",
-        "Use a registered HTTP method; their names are case-sensitive.";
+        "The method, or a transfer coding of the content, is not known here. What it does cannot be told, so it cannot be guarded.",
+        "Use a registered HTTP method; their names are case-sensitive. Send content as it is or chunked.";
     MergeConflict, "merge_conflict", CONFLICT, "Conflict", NO, false, "resolve",
         "Both sides changed the same place.",
         "Decide each conflict in the answer and send the result with the current ETag.";

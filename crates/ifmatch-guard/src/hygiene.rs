@@ -1,6 +1,6 @@
 //! What a head must be before anything else is looked at: refuse rather than guess.
 
-use http::header::{CONNECTION, HOST, HeaderName};
+use http::header::{CONNECTION, HOST, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Uri, Version};
@@ -28,6 +28,7 @@ pub const HEADER_BYTES_MAX: usize = 64 << 10;
 /// Checks the head and reads its target.
 pub(crate) fn receive(head: &Parts) -> Result<Target, Refusal> {
     size(head)?;
+    transfer_coding(head)?;
     connection(head)?;
     host(head)?;
     target(&head.method, &head.uri)
@@ -40,6 +41,25 @@ fn size(head: &Parts) -> Result<(), Refusal> {
     }
     let detail = format!("The header section has {bytes} bytes; at most {HEADER_BYTES_MAX} are taken.");
     Err(Refusal::new(Code::HeaderTooLarge).detail(detail))
+}
+
+/// The transport takes `chunked` off and nothing else: content under another coding would be stored as what it is not
+/// (RFC 9112, Sections 6.1 and 7).
+fn transfer_coding(head: &Parts) -> Result<(), Refusal> {
+    let mut chunked = false;
+    for line in head.headers.get_all(TRANSFER_ENCODING) {
+        for coding in line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|c| !c.is_empty())
+        {
+            if !coding.eq_ignore_ascii_case(b"chunked") {
+                let detail = "The content comes under a transfer coding other than chunked, which is not supported here.";
+                return Err(Refusal::new(Code::NotImplemented).detail(detail));
+            }
+            if std::mem::replace(&mut chunked, true) {
+                return Err(Refusal::bad_request("framing", "The content is said to be chunked twice."));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn connection(head: &Parts) -> Result<(), Refusal> {
@@ -129,6 +149,16 @@ mod tests {
         assert_eq!(check(h1, "/a", &[("host", "u@x")]), Err("host"));
         assert_eq!(check(Version::HTTP_2, "http://x/a", &[("host", "y")]), Err("host"));
         assert_eq!(check(h1, "ftp://x/a", &[("host", "x")]), Err("scheme"));
+    }
+
+    #[test]
+    fn content_under_other_codings_is_not_taken_for_what_it_is_not() {
+        let coded = |value| check(Version::HTTP_11, "/a", &[("host", "x"), ("transfer-encoding", value)]);
+        assert!(coded("chunked").is_ok() && coded(" , Chunked").is_ok());
+        assert_eq!(coded("chunked, chunked"), Err("framing"));
+        assert!(
+            ["gzip, chunked", "gzip", "identity", "chunked;q=1"].into_iter().all(|c| coded(c) == Err(""))
+        );
     }
 
     #[test]
