@@ -75,7 +75,7 @@ pub(crate) enum Command {
 #[command(after_long_help = SERVE_EXAMPLES)]
 pub(crate) struct Serve {
     /// Where to serve; port 0 takes any free port
-    #[arg(long, env = "IFMATCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4428")]
+    #[arg(long, env = "IFMATCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4428", value_parser = address)]
     pub(crate) listen: SocketAddr,
     /// Where to serve health and metrics (loopback only); "off" for nowhere
     #[arg(long, env = "IFMATCH_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:4429", value_parser = admin)]
@@ -121,6 +121,16 @@ pub(crate) enum Admin {
     At(SocketAddr),
 }
 
+/// An address, or `localhost` with a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    numeric
+        .as_deref()
+        .unwrap_or(text)
+        .parse()
+        .map_err(|_| "expected an address with a port, as 127.0.0.1:4428".to_owned())
+}
+
 fn admin(text: &str) -> Result<Admin, String> {
     if text == "off" {
         return Ok(Admin::Off);
@@ -154,6 +164,15 @@ pub(crate) enum Color {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn addresses() {
+        assert_eq!(address("localhost:80"), Ok(SocketAddr::from(([127, 0, 0, 1], 80))));
+        assert!(address("[::1]:0").is_ok());
+        assert!(
+            ["", "80", ":80", "localhost", "example.com:80", "127.0.0.1"].iter().all(|a| address(a).is_err())
+        );
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

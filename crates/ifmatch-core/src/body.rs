@@ -168,7 +168,10 @@ fn body(refusal: &Refusal, about: &Shown<'_>) -> Vec<u8> {
         request_id: about.about.request_id,
     };
     // Serialising owned strings and numbers into memory cannot fail.
-    serde_json::to_vec_pretty(&body).unwrap_or_default()
+    let mut text = serde_json::to_vec_pretty(&body).unwrap_or_default();
+    // For those who read it in a terminal.
+    text.push(b'\n');
+    text
 }
 
 /// What is always there and nothing else, for requests that are long in every way at once.
