@@ -16,7 +16,7 @@ const LOCK: &str = "ifmatch.lock";
 pub(super) struct Folder {
     path: PathBuf,
     /// Locked. Never removed: removing it would let two processes hold locks on two files of the same name.
-    _lock: File,
+    lock: File,
 }
 
 /// Who uses a data folder, as far as it told.
@@ -66,7 +66,7 @@ impl Folder {
             Err(cause) if !is_full(&cause) => return Err(OpenError::from_io(&lock_path, "write", cause)),
             _ => {}
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -117,6 +117,14 @@ impl Folder {
             .map_err(|cause| OpenError::from_io(&path, "read", cause))?;
         check_header(&path, &header, bytes, wal_bytes)?;
         Ok(true)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Closing the file would do, were it not for processes that were forked meanwhile: until they run their own
+        // program they hold it open, and with it the lock.
+        drop(self.lock.unlock());
     }
 }
 
