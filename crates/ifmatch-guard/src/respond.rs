@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER, VARY,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER, VARY,
 };
-use http::{HeaderMap, Response, Version};
+use http::{HeaderMap, Method, Response, Version};
 use ifmatch_core::{About, Code, PROBLEM_JSON, Refusal, problem_body};
 
 /// Writes a refusal as RFC 9457 problem details, or as a small HTML page with the same content for those who ask for
@@ -18,7 +18,7 @@ pub fn problem_response<B: From<Bytes>>(
     let html = prefers_html(about.headers);
     let (media_type, body) =
         if html { ("text/html; charset=utf-8", page(refusal, &body)) } else { (PROBLEM_JSON, body) };
-    let mut response = Response::new(B::from(Bytes::from(body)));
+    let mut response = with_content(about.method, body);
     *response.status_mut() = refusal.status();
     let fields = response.headers_mut();
     fields.extend(refusal.fields().iter().map(|(n, v)| (n.clone(), v.clone())));
@@ -41,6 +41,18 @@ pub fn problem_response<B: From<Bytes>>(
     if ends && version < Version::HTTP_2 {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// A response with this content; to HEAD without it, but with its length (RFC 9110, Section 9.3.2). A transport of
+/// HTTP/1.1 leaves the content out by itself, one of HTTP/2 would send it.
+pub(crate) fn with_content<B: From<Bytes>>(method: &Method, content: impl Into<Bytes>) -> Response<B> {
+    let content = content.into();
+    if method != Method::HEAD {
+        return Response::new(B::from(content));
+    }
+    let mut response = Response::new(B::from(Bytes::new()));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
     response
 }
 

@@ -1,5 +1,6 @@
 //! What ifmatch serves about itself, beside the resources it guards: the pages behind problem types.
 
+use crate::respond::with_content;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
@@ -24,7 +25,7 @@ pub(crate) fn answer<B: From<Bytes>>(head: &Parts, target: &Target) -> Option<Re
     let Some(code) = path.strip_prefix(TYPE_PREFIX).and_then(Code::from_name) else {
         return Some(Err(Refusal::new(Code::NotFound)));
     };
-    let mut response = Response::new(B::from(Bytes::from(explanation(code))));
+    let mut response = with_content(&head.method, explanation(code));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("max-age=86400"));
     Some(Ok(response))

@@ -1,7 +1,7 @@
 //! A client that leaves cancels no write that has begun, and holds up nobody.
 
 use crate::observing::Tagged;
-use crate::support::{Fixed, Log, ServiceFn, TestBody, reply, request, text};
+use crate::support::{Fixed, Log, ServiceFn, TestBody, reply, request, text, until};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Request, Response};
@@ -72,9 +72,7 @@ impl Slow {
         self.go_on.add_permits(1);
         // Over when it was written, or when nothing is left that could write.
         drop(service);
-        while Arc::strong_count(&self.written) > 1 {
-            tokio::task::yield_now().await;
-        }
+        until(|| Arc::strong_count(&self.written) == 1).await;
         self.written.load(Ordering::SeqCst)
     }
 }
@@ -159,9 +157,7 @@ async fn a_client_that_leaves_the_line_is_out_of_it() {
     second.abort();
     assert!(second.await.is_err());
     // Until the task of the one who left has noticed.
-    while log.lines().len() < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| log.lines().len() == 2).await;
     let (fourth,) = put("fourth").await;
     slow.go_on.add_permits(2);
     assert_eq!(first.await.unwrap().unwrap().status(), 204);

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tower_service::Service;
 
@@ -152,6 +153,16 @@ impl Answer {
 /// Status and code, for short assertions.
 pub(crate) fn told(answer: &Answer) -> (u16, String) {
     (answer.status(), answer.code().unwrap_or_default())
+}
+
+/// Waits until something holds; a test that would wait for ever fails instead.
+pub(crate) async fn until(holds: impl Fn() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it came to hold");
 }
 
 pub(crate) fn reply(status: u16) -> Response<Full<Bytes>> {
