@@ -85,6 +85,13 @@ impl<'h> Conditions<'h> {
         }
     }
 
+    /// Whether any field is there that binds a write: If-Match, If-None-Match or If-Unmodified-Since, well-formed or not.
+    pub fn bind_writes(&self) -> bool {
+        !matches!(self.if_match, TagCondition::Absent)
+            || !matches!(self.if_none_match, TagCondition::Absent)
+            || self.if_unmodified_since != DateCondition::Absent
+    }
+
     /// Whether If-Unmodified-Since is to be looked at: present, and not taken away by If-Match, be that one empty or
     /// malformed (RFC 9110, Section 13.1.4).
     pub(crate) fn unmodified_since(&self) -> Option<DateCondition> {

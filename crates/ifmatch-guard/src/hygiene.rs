@@ -114,8 +114,10 @@ fn target(method: &Method, uri: &Uri) -> Result<Target, Refusal> {
     if method == Method::OPTIONS && uri.path() == "*" {
         return Target::parse("/", None);
     }
-    // An absolute-form target may have an empty path, which is the root.
-    let path = if uri.path().is_empty() && uri.authority().is_some() { "/" } else { uri.path() };
+    // An absolute-form target may have an empty path, which is the root. The bare authority is for CONNECT alone (RFC
+    // 9112, Section 3.2.3).
+    let is_root = uri.path().is_empty() && (uri.scheme().is_some() || method == Method::CONNECT);
+    let path = if is_root { "/" } else { uri.path() };
     Target::parse(path, uri.query())
 }
 
@@ -149,6 +151,8 @@ mod tests {
         assert_eq!(check(h1, "/a", &[("host", "u@x")]), Err("host"));
         assert_eq!(check(Version::HTTP_2, "http://x/a", &[("host", "y")]), Err("host"));
         assert_eq!(check(h1, "ftp://x/a", &[("host", "x")]), Err("scheme"));
+        assert_eq!(check(h1, "x", &[("host", "x")]), Err("path"));
+        assert_eq!(check(h1, "x:80", &[("host", "x:80")]), Err("path"));
     }
 
     #[test]

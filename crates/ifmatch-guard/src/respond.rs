@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER, VARY,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LINK, RETRY_AFTER,
+    VARY,
 };
 use http::{HeaderMap, Method, Response, Version};
 use ifmatch_core::{About, Code, PROBLEM_JSON, Refusal, problem_body};
@@ -14,7 +15,10 @@ pub fn problem_response<B: From<Bytes>>(
     about: &About<'_>,
     version: Version,
 ) -> Response<B> {
-    let body = problem_body(refusal, about);
+    // What HEAD is told of the length is that of GET, whose body names its method.
+    let get = Method::GET;
+    let method = if about.method == Method::HEAD { &get } else { about.method };
+    let body = problem_body(refusal, &About { method, ..*about });
     let html = prefers_html(about.headers);
     let (media_type, body) =
         if html { ("text/html; charset=utf-8", page(refusal, &body)) } else { (PROBLEM_JSON, body) };

@@ -94,12 +94,14 @@ pub trait Upstream: Send + Sync + 'static {
 pub struct Permit {
     guard: Guard,
     etag: Option<HeaderValue>,
+    appends: bool,
 }
 
 impl Permit {
-    /// What to commit with: exactly this entity-tag, or nothing there.
+    /// What to commit with: exactly this entity-tag, or nothing there. An append that came without a condition runs
+    /// beside others, so whatever is there is right for it.
     pub fn expected(&self) -> Expected<HeaderValue> {
-        self.guard.expected(self.etag.clone())
+        if self.appends { Expected::Any } else { self.guard.expected(self.etag.clone()) }
     }
 
     /// What protected the write.
@@ -188,11 +190,13 @@ impl<U: Upstream> Authority for Serialized<U> {
         if !x.policy.mode.evaluates()
             && let Outcome::Perform(guard) = x.judge(self.now()).on_state(&CurrentState::Absent)
         {
-            return self.upstream.perform(x, content, Permit { guard, etag: None }).await;
+            return self.upstream.perform(x, content, Permit { guard, etag: None, appends: false }).await;
         }
         let key = self.upstream.turn_key(&x).into_owned();
-        let unconditional = matches!(x.judge(self.now()).protection(), Ok(Protection::None));
-        let appends = unconditional && x.policy.requirement(&x.method) == Requirement::None;
+        // What needs no condition and has none overwrites nobody. With a condition its check and its act belong together.
+        let judge = x.judge(self.now());
+        let appends =
+            x.policy.requirement(&x.method) == Requirement::None && !judge.conditions().bind_writes();
         let taken =
             async { if appends { self.turns.shared(&key).await } else { self.turns.exclusive(&key).await } };
         let turn = tokio::select! {
@@ -210,7 +214,7 @@ impl<U: Upstream> Authority for Serialized<U> {
         };
         let acted = match x.judge(self.now()).on_state(&state.as_current()) {
             Outcome::Perform(guard) => {
-                let permit = Permit { guard, etag: state.etag().cloned() };
+                let permit = Permit { guard, etag: state.etag().cloned(), appends };
                 self.upstream.perform(x, content, permit).await
             }
             Outcome::Refused(refusal) => Ok(Acted::Refused(refusal, None)),

@@ -1,12 +1,12 @@
 //! Collections: implicit, one level. A path ending in `/` lists what lies directly below it and takes new members.
 
 use crate::digest;
-use crate::documents::{Documents, has_condition, not_a_write, received};
+use crate::documents::{Documents, not_a_write, received};
 use crate::prefer::{self, Return};
 use crate::respond::{self, Body, Validators};
 use bytes::Bytes;
-use http::header::{ACCEPT_RANGES, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
-use http::{Response, StatusCode};
+use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LINK, LOCATION};
+use http::{Method, Response, StatusCode};
 use ifmatch_core::{Code, CurrentState, Expected, Outcome, Refusal, Representation, Revision};
 use ifmatch_guard::{Acted, Exchange, Read};
 use ifmatch_store::{Committed, Listing, Media, Store, StoreError, Transaction};
@@ -93,7 +93,7 @@ impl<S: Store> Documents<S> {
             };
             let key = format!("{collection}{}", uuid::Uuid::now_v7());
             let mut transaction = Transaction::new();
-            if has_condition(guard.protection(), judge.conditions()) {
+            if judge.conditions().bind_writes() {
                 transaction = transaction.check(collection, Expected::Exactly(revision));
             }
             let document = received(x, content.clone());
@@ -139,8 +139,12 @@ fn listed(
     x: &Exchange,
     content: Bytes,
 ) -> Response<Body> {
+    let content_bytes = content.len();
+    // To HEAD the length alone; a transport of HTTP/2 would send the content.
+    let content = if x.method == Method::HEAD { Bytes::new() } else { content };
     let mut response = respond::document(validators, &Media::default(), content, None);
     let fields = response.headers_mut();
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(content_bytes));
     fields.remove(ACCEPT_RANGES);
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(next) = &listing.next {

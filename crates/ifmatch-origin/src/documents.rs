@@ -14,8 +14,8 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use ifmatch_core::{
-    Code, CurrentState, Expected, HttpDate, MethodClass, Outcome, Policy, Protection, Reason, Refusal,
-    Representation, Revision, Selection, TagCondition, Target,
+    Code, CurrentState, Expected, HttpDate, MethodClass, Outcome, Policy, Reason, Refusal, Representation,
+    Revision, Selection, TagCondition, Target,
 };
 use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Read};
 use ifmatch_store::{Committed, Document, Head, Media, Snapshot, Stamp, Store, StoreError, Transaction};
@@ -440,11 +440,4 @@ fn present(tag: &Tag, stamp: Stamp, content_bytes: u64) -> CurrentState<'_> {
 
 pub(crate) fn not_a_write() -> Acted<Body> {
     Acted::Refused(Refusal::new(Code::MethodNotAllowed), None)
-}
-
-/// Whether a POST carries a condition at all.
-pub(crate) fn has_condition(protection: Protection, conditions: &ifmatch_core::Conditions<'_>) -> bool {
-    protection != Protection::None
-        || !matches!(conditions.if_match, TagCondition::Absent)
-        || !matches!(conditions.if_none_match, TagCondition::Absent)
 }

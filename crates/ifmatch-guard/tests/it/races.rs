@@ -203,3 +203,24 @@ async fn a_slow_upload_holds_nobody_up_and_is_judged_when_it_is_complete() {
     assert_eq!(told(&late), (412, "stale_version".to_owned()));
     assert_eq!(number.value(), Some(7));
 }
+
+/// A POST needs no condition, but one that is there binds it: of many that ask for "not this version yet" only the
+/// first finds it so. (`If-None-Match` with tags protects nothing by itself, so it could be taken for an append.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_post_with_any_condition_is_checked_and_performed_in_one_turn() {
+    let number = Number::starting_at(0);
+    let service = number.layer().layer(number.service());
+    let mut posts = JoinSet::new();
+    for _ in 0..16 {
+        let mut service = service.clone();
+        posts.spawn(async move {
+            let post = request("POST", "/n", &[("if-none-match", "\"1\"")], text("go"));
+            Answer::of(service.call(post).await.unwrap()).await.status()
+        });
+    }
+    let answers = posts.join_all().await;
+    // The first makes version 1. The others find what they did not want.
+    assert_eq!(answers.iter().filter(|&&status| status == 204).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|&&status| status == 412).count(), 15, "{answers:?}");
+    assert_eq!(number.value(), Some(1));
+}

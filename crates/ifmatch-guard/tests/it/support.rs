@@ -138,7 +138,9 @@ impl Answer {
     /// The problem it tells; none if it tells none.
     pub(crate) fn problem(&self) -> Option<serde_json::Value> {
         let kind = self.head.headers.get(CONTENT_TYPE)?;
-        (kind == "application/problem+json").then(|| serde_json::from_slice(&self.content).unwrap())
+        // The answer to HEAD has none.
+        let told = kind == "application/problem+json" && !self.content.is_empty();
+        told.then(|| serde_json::from_slice(&self.content).unwrap())
     }
 
     pub(crate) fn code(&self) -> Option<String> {
