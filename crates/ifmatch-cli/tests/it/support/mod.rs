@@ -110,8 +110,12 @@ impl Server {
         fields: Fields<'_>,
         content: Option<&[u8]>,
     ) -> Response {
-        raw::exchange(self.address, TIMEOUT, (method, target), fields, content)
-            .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+        let mut connection = self.connect();
+        // A server that refuses a large content may close before it is sent; what counts is the answer.
+        let sent = connection.send(&raw::request(method, target, fields, content));
+        connection
+            .final_response(method)
+            .unwrap_or_else(|error| panic!("{method} {target}: {error} (sent: {sent:?})"))
     }
 
     /// These bytes on a connection of their own, and the response to them.
