@@ -4,6 +4,7 @@ mod admin;
 mod config;
 mod connection;
 mod cors;
+mod descriptors;
 mod error;
 mod listen;
 mod run;

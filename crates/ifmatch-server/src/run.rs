@@ -3,6 +3,7 @@
 use crate::admin::{self, Admin};
 use crate::config::{Config, DRAIN_MAX};
 use crate::connection::{self, Shared};
+use crate::descriptors;
 use crate::error::ServeError;
 use crate::listen;
 use crate::telemetry::{StoreMetrics, Telemetry};
@@ -74,7 +75,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let shared = Arc::new(Shared {
         pipeline: Pipeline::new(documents, telemetry, config.limits),
         origins: config.origins.clone(),
-        connections: Arc::new(Semaphore::new(config.connections_max)),
+        connections: Arc::new(Semaphore::new(descriptors::admit(config.connections_max))),
     });
 
     let (stop, stopped) = watch::channel(false);
