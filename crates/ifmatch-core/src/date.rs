@@ -50,6 +50,24 @@ impl HttpDate {
         imf_fixdate(text).or_else(|| rfc850(text, now)).or_else(|| asctime(text))
     }
 
+    /// The date as an IMF-fixdate, as [`fmt::Display`] shows it: put together by hand, because every read answers with
+    /// one.
+    pub fn to_imf_fixdate(self) -> [u8; 29] {
+        let c = self.civil();
+        let (h, m, s) = self.clock();
+        let mut text = *b"Sun, 06 Nov 1994 08:49:37 GMT";
+        text[..3].copy_from_slice(DAYS[self.weekday()].as_bytes());
+        text[8..11].copy_from_slice(MONTHS[c.month - 1].as_bytes());
+        for (at, two_digits) in
+            [(5, c.day), (12, c.year / 100), (14, c.year % 100), (17, h), (20, m), (23, s)]
+        {
+            for (digit, value) in [(at, two_digits / 10), (at + 1, two_digits % 10)] {
+                text[digit] = b'0' + u8::try_from(value).unwrap_or(0);
+            }
+        }
+        text
+    }
+
     /// The date as an RFC 850 date, an obsolete form that recipients must still accept; for tests of that.
     pub fn to_rfc850(self) -> String {
         let c = self.civil();
@@ -104,10 +122,7 @@ impl HttpDate {
 /// The preferred form, IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
 impl fmt::Display for HttpDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let c = self.civil();
-        let (h, m, s) = self.clock();
-        let (day, month) = (DAYS[self.weekday()], MONTHS[c.month - 1]);
-        write!(f, "{day}, {:02} {month} {:04} {h:02}:{m:02}:{s:02} GMT", c.day, c.year)
+        f.write_str(core::str::from_utf8(&self.to_imf_fixdate()).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -109,8 +109,8 @@ impl<'x> Judge<'x> {
     /// Reads the conditions of a request. `now` is the current second by the clock of whoever holds the state.
     pub fn new(method: &'x Method, headers: &'x HeaderMap, policy: &'x Policy, now: HttpDate) -> Self {
         let conditions = Conditions::read(headers, now);
-        let override_reason =
-            headers.get("precondition-override").is_some_and(|v| !v.as_bytes().trim_ascii().is_empty());
+        let override_reason = policy.star == Star::WithReason
+            && headers.get("precondition-override").is_some_and(|v| !v.as_bytes().trim_ascii().is_empty());
         Self { method, conditions, policy, override_reason, now }
     }
 

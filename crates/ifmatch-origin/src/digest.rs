@@ -1,18 +1,21 @@
 //! Content-Digest and Repr-Digest (RFC 9530): what was sent is what arrived.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ifmatch_core::{Code, Reason, Refusal};
 use sfv::{BareItem, Dictionary, ListEntry, Parser};
 use sha2::{Digest, Sha256, Sha512};
 
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 /// Checks the digests a request came with. Algorithms that are not known are passed over. Both fields speak of the
 /// octets of the content here: it is stored as sent, coded or not.
 pub(crate) fn check(headers: &HeaderMap, content: &[u8]) -> Result<(), Refusal> {
-    for name in ["content-digest", "repr-digest"] {
-        if !headers.contains_key(name) {
+    for name in [CONTENT_DIGEST, REPR_DIGEST] {
+        if !headers.contains_key(&name) {
             continue;
         }
-        let lines: Vec<_> = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
+        let lines: Vec<_> = headers.get_all(&name).iter().map(http::HeaderValue::as_bytes).collect();
         let Ok(digests) = Parser::new(&lines.join(&b", "[..])).parse::<Dictionary>() else {
             return Err(refused(format!("{name} is not a dictionary of digests such as sha-256=:...:.")));
         };

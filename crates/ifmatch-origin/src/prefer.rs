@@ -1,6 +1,8 @@
 //! `Prefer: return=...` (RFC 7240): how much a client wants to hear after a write.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// What a client would like in the answer to a write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,7 +17,7 @@ pub(crate) enum Return {
 
 /// Reads the preference; of several, the first counts (RFC 7240, Section 2).
 pub(crate) fn read(headers: &HeaderMap) -> Return {
-    let lines = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
+    let lines = headers.get_all(PREFER).iter().filter_map(|v| v.to_str().ok());
     let mut preferences =
         lines.flat_map(|line| line.split(',')).map(|p| p.split(';').next().unwrap_or("").trim());
     let wanted = preferences.find_map(|p| {

@@ -22,6 +22,9 @@ pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("prefe
 pub(crate) const ALLOW_DOCUMENT: &str = "GET, HEAD, PUT, PATCH, DELETE, OPTIONS";
 pub(crate) const ALLOW_COLLECTION: &str = "GET, HEAD, POST, OPTIONS";
 
+/// How many fields an answer with a document has at most, as a rule.
+const FIELDS: usize = 12;
+
 /// The validators of a state, as fields.
 pub(crate) struct Validators {
     pub(crate) tag: Tag,
@@ -33,7 +36,7 @@ impl Validators {
     fn write(&self, fields: &mut HeaderMap) {
         fields.insert(ETAG, self.tag.header());
         if let Some(date) = self.last_modified
-            && let Ok(value) = HeaderValue::try_from(date.to_string())
+            && let Ok(value) = HeaderValue::from_bytes(&date.to_imf_fixdate())
         {
             fields.insert(LAST_MODIFIED, value);
         }
@@ -73,6 +76,8 @@ pub(crate) fn document(
         }
     };
     let fields = response.headers_mut();
+    // Room for all at once, those of the transport and of cross-origin answers included.
+    fields.reserve(FIELDS);
     validators.write(fields);
     describe(fields, media);
     fields.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
