@@ -5,8 +5,11 @@ use http::HeaderMap;
 use http_body::Body;
 use http_body_util::BodyExt;
 use ifmatch_core::{Code, Reason, Refusal};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -102,7 +105,7 @@ where
     let collect = async {
         let mut pieces = Pieces::default();
         while !body.is_end_stream() {
-            let frame = timeout(limits.idle_max, body.frame()).await.map_err(|_| too_slow())?;
+            let frame = within(limits.idle_max, body.frame()).await.ok_or_else(too_slow)?;
             let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else { continue };
             let total = pieces.len() + data.len();
@@ -114,11 +117,21 @@ where
         }
         Ok(pieces.whole())
     };
-    let bytes = timeout(limits.total_max, collect).await.map_err(|_| too_slow())??;
+    let bytes = within(limits.total_max, collect).await.ok_or_else(too_slow)??;
     if declared_length(headers).is_some_and(|declared| declared != bytes.len() as u64) {
         return Err(incomplete());
     }
     Ok(Content { bytes, _lease: lease })
+}
+
+/// What comes of `future` in so much time. What is there at once, as small content is that came with its head, costs
+/// no timer and no look at the clock.
+async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+        return Some(done);
+    }
+    timeout(time, future).await.ok()
 }
 
 /// Content as it comes in. The usual single piece is not copied.

@@ -88,7 +88,8 @@ fn host(head: &Parts) -> Result<(), Refusal> {
     }
     let named = first.map(|value| value.as_bytes().trim_ascii());
     if let Some(named) = named.filter(|n| !n.is_empty()) {
-        let valid = Authority::try_from(named).is_ok_and(|a| !a.as_str().contains('@'));
+        let valid =
+            is_plain_host(named) || Authority::try_from(named).is_ok_and(|a| !a.as_str().contains('@'));
         if !valid {
             return bad("The Host field is not a host with an optional port.");
         }
@@ -103,6 +104,15 @@ fn host(head: &Parts) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
+}
+
+/// A name or an IPv4 address, with or without a port: nearly every Host there is, found valid without being parsed.
+fn is_plain_host(host: &[u8]) -> bool {
+    let name_ends = host.iter().position(|&b| b == b':').unwrap_or(host.len());
+    let (name, port) = host.split_at(name_ends);
+    let named =
+        !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+    named && (port.is_empty() || (matches!(port.len(), 2..=6) && port[1..].iter().all(u8::is_ascii_digit)))
 }
 
 fn target(method: &Method, uri: &Uri) -> Result<Target, Refusal> {
@@ -163,6 +173,16 @@ mod tests {
         assert!(
             ["gzip, chunked", "gzip", "identity", "chunked;q=1"].into_iter().all(|c| coded(c) == Err(""))
         );
+    }
+
+    #[test]
+    fn what_is_found_valid_without_being_parsed_is_valid() {
+        for host in ["a", "A-b.example", "127.0.0.1:4428", "x:1", "x:65535", "-.-:0"] {
+            assert!(is_plain_host(host.as_bytes()) && Authority::try_from(host).is_ok(), "{host}");
+        }
+        for other in ["", ":80", "x:", "x:123456", "x:8o", "u@x", "[::1]:80", "x y", "x,y", "x:1:2", "x%41"] {
+            assert!(!is_plain_host(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]
