@@ -1,5 +1,4 @@
 //! The process harness, on a shell that plays the server.
-#![cfg(unix)]
 
 use ifmatch_testkit::process::{ErrorKind, OUTPUT_BYTES_MAX, Server, Signal};
 use std::os::unix::process::ExitStatusExt;

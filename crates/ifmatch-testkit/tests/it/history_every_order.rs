@@ -1,10 +1,8 @@
 //! The history checker against a second one that tries every order there is.
 
-mod register;
-
+use crate::register::{Simulation, draws};
 use ifmatch_testkit::history::{Call, History, Operation, Outcome, Tag, Version, check};
 use proptest::prelude::*;
-use register::{Simulation, draws};
 use std::collections::HashSet;
 
 /// Tries every order, without memory, shortcuts or checks beforehand.

@@ -1,11 +1,9 @@
 //! The history checker against a simulated register, which it must accept, and against damage done to what the
 //! register produced.
 
-mod register;
-
+use crate::register::{Draw, Simulation, draws};
 use ifmatch_testkit::history::{Call, History, Kind, Operation, Outcome, Tag, Version, check};
 use proptest::prelude::*;
-use register::{Draw, Simulation, draws};
 use std::collections::HashSet;
 
 /// The same without deletes: they become reads.
