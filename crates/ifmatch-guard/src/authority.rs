@@ -71,6 +71,6 @@ pub enum Acted<B> {
     NotApplied(Response<B>),
     /// It was refused. The response, where there is one, is sent instead of the problem body.
     Refused(Refusal, Option<Response<B>>),
-    /// Nobody can say. The refusal tells the client so.
-    Unknown(Refusal),
+    /// Nobody can say. The response, where there is one, is sent instead of the problem body, which tells the client so.
+    Unknown(Refusal, Option<Response<B>>),
 }

@@ -264,9 +264,10 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
                 response
             }
             Acted::Refused(refusal, None) => self.refuse(&refusal, x, progress),
-            Acted::Unknown(refusal) => {
-                self.tell(x, progress, Decided::Unknown, refusal.status());
-                problem_response(&refusal, &x.about(), x.version)
+            Acted::Unknown(refusal, response) => {
+                let status = response.as_ref().map_or(refusal.status(), Response::status);
+                self.tell(x, progress, Decided::Unknown, status);
+                response.unwrap_or_else(|| problem_response(&refusal, &x.about(), x.version))
             }
         }
     }

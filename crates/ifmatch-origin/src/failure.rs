@@ -32,6 +32,6 @@ pub(crate) fn refusal(error: &StoreError) -> Refusal {
 pub(crate) fn acted<B>(error: &StoreError) -> Acted<B> {
     match error.applied() {
         Some(_) => Acted::Refused(refusal(error), None),
-        None => Acted::Unknown(refusal(error)),
+        None => Acted::Unknown(refusal(error), None),
     }
 }

@@ -20,9 +20,9 @@ use crate::turns::{TurnLimits, Turns};
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::Body;
-use ifmatch_core::{Dates, HttpDate, Policy, Protection, Refusal, Target};
+use ifmatch_core::{Code, Dates, HttpDate, Policy, Protection, Refusal, Target};
 use parking_lot::Mutex;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -257,8 +257,14 @@ where
         let protection = permit.protection();
         let grant = Grant::new(permit, Arc::clone(&self.turns));
         let response = self.call(&x, content.into_bytes(), Some(grant.clone())).await?;
-        if !response.status().is_success() {
+        let status = response.status();
+        if status.is_client_error() {
             return Ok(Acted::NotApplied(response));
+        }
+        // A service that fails may have written before it did. Its answer goes out as it is, but is not counted as "not
+        // applied".
+        if !status.is_success() && status != StatusCode::SEE_OTHER {
+            return Ok(Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response)));
         }
         debug_assert!(
             protection == Protection::None || grant.was_used(),
@@ -266,7 +272,7 @@ where
              request's extensions, or write the handler with ifmatch_guard::layer::guarded",
             x.method,
             x.target.path(),
-            response.status()
+            status
         );
         Ok(Acted::Applied(response, protection))
     }

@@ -93,6 +93,32 @@ async fn a_panic_is_an_unknown_outcome_and_the_turn_ends() {
     assert_eq!(log.lines(), ["PUT /a unknown 504", "PUT /a unknown 504", "PUT /b not applied 409"]);
 }
 
+/// Only a client error says that nothing was done. What a service that fails had written before is not known.
+#[tokio::test]
+async fn the_status_of_a_service_says_what_became_of_the_write() {
+    let log = Arc::new(Log::default());
+    let service = ServiceFn(|request: Request<TestBody>| async move {
+        request.extensions().get::<Grant>().unwrap().expected();
+        Ok::<_, Failure>(reply(request.uri().path()[1..].parse().unwrap()))
+    });
+    let mut service = IfMatchLayer::new(Tagged).observe(Arc::clone(&log)).layer(service);
+    for status in [200, 303, 307, 409, 500, 503] {
+        let write = request("PUT", &format!("/{status}"), &[("if-match", "\"a1\"")], text("x"));
+        let answer = Answer::of(service.call(write).await.ok().unwrap()).await;
+        assert_eq!(answer.status(), status, "the answer is the service's own");
+        assert!(answer.problem().is_none());
+    }
+    let expected = [
+        "PUT /200 applied 200",
+        "PUT /303 applied 303",
+        "PUT /307 unknown 307",
+        "PUT /409 not applied 409",
+        "PUT /500 unknown 500",
+        "PUT /503 unknown 503",
+    ];
+    assert_eq!(log.lines(), expected);
+}
+
 #[cfg(debug_assertions)]
 #[tokio::test]
 async fn a_handler_that_ignores_what_it_was_given_is_found_out() {
