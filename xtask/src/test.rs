@@ -58,10 +58,11 @@ fn clippy() -> Result {
     run(&mut cargo(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))
 }
 
-/// The documentation builds, and its links lead somewhere.
+/// The documentation builds, and its links lead somewhere. Help texts are documentation comments too, and URLs in them
+/// stand as they are.
 fn rustdoc() -> Result {
     let mut command = cargo(["doc", "--workspace", "--no-deps", "--document-private-items", "--quiet"]);
-    run(command.env("RUSTDOCFLAGS", "-D warnings"))
+    run(command.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::bare_urls"))
 }
 
 /// Unit tests, integration tests, doc examples; examples are built.
