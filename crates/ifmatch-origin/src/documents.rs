@@ -163,8 +163,8 @@ impl<S: Store> Documents<S> {
     }
 
     /// The usual write: PUT or DELETE with one tag of ours in If-Match. It is judged against the state the client claims
-    /// to have seen, without reading, and committed only if exactly that is current, which the store compares where it
-    /// writes. `None`: it is not, or the request is not of this kind, and the state has to be looked at.
+    /// to have seen and committed only if exactly that is current, which the store compares where it writes. `None`: it
+    /// is not, or the request is not of this kind, and the state has to be looked at.
     async fn write_claimed(&self, x: &Exchange, content: &Bytes) -> Result<Option<Acted<Body>>, StoreError> {
         let judge = x.judge(self.store.now());
         let TagCondition::Tags(tags) = &judge.conditions().if_match else { return Ok(None) };
@@ -177,6 +177,13 @@ impl<S: Store> Documents<S> {
             content_bytes: None,
         });
         let Outcome::Perform(guard) = judge.on_state(&state) else { return Ok(None) };
+        // On a hot resource most claims are outdated when they arrive. A later revision, once seen, never goes away, so
+        // the one writer need not be asked.
+        if let Head::Present { stamp, .. } | Head::Deleted(stamp) = self.store.stamp(x.target.path())?
+            && stamp.revision > revision
+        {
+            return Ok(None);
+        }
         let change = if x.method == Method::DELETE {
             Change::Delete
         } else {

@@ -2,7 +2,8 @@
 //!
 //! The service keeps its state; it tells the layer the current entity-tag of a resource through [`Validators`]. Writes
 //! that come through then carry a condition that held, one writer per resource at a time, and the handler is handed a
-//! [`Grant`] with the [`Expected`] to commit with. [`guarded`] makes a handler that cannot answer without having used it.
+//! [`Grant`] with the [`Expected`](ifmatch_core::Expected) to commit with. [`guarded()`] makes a handler that cannot
+//! answer without having used it.
 
 mod body;
 mod guarded;
