@@ -96,6 +96,10 @@ pub(crate) struct Serve {
     /// Connections at a time; more wait to be accepted
     #[arg(long, env = "IFMATCH_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) connections_max: u32,
+    /// The data folder was restored from a copy: changes made after the copy are gone, so all tags handed out until now
+    /// become stale. To be given once, at the first start after the restore
+    #[arg(long)]
+    pub(crate) restored: bool,
     /// Serve on an address that other machines can reach, although everybody there may read and write everything
     #[arg(long, env = "IFMATCH_INSECURE_PUBLIC")]
     pub(crate) insecure_public: bool,

@@ -64,6 +64,7 @@ fn config(args: &Serve) -> Result<Config, String> {
     let total = Limits::default().content_bytes_total_max.max(content_bytes_max);
     config.limits = Limits { content_bytes_max, content_bytes_total_max: total, ..Limits::default() };
     config.origins = Origins::listed(&args.cors_origin).map_err(|error| format!("--cors-origin: {error}"))?;
+    config.restored = args.restored;
     config.insecure_public = args.insecure_public;
     Ok(config)
 }

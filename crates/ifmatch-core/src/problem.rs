@@ -71,8 +71,8 @@ problems! {
         "The request carries no credentials that are accepted here.",
         "Send credentials as the WWW-Authenticate field asks.";
     Forbidden, "forbidden", FORBIDDEN, "Forbidden", NO, false, "stop",
-        "The credentials are good but do not allow this.",
-        "Ask the owner of the resource for access.";
+        "Whoever sends this may not do it: the credentials do not allow it, or a web page of an origin that is not listed sends it.",
+        "Ask the operator for access; the detail says what is missing.";
     NotFound, "not_found", NOT_FOUND, "Not Found", NO, false, "stop",
         "Nothing is stored under this name.",
         "Check the path. To create it, PUT it with If-None-Match: *.";

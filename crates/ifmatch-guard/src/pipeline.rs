@@ -114,6 +114,18 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         &self.shared.observer
     }
 
+    /// Refuses a request for a reason of the listener's own, before anything else is looked at.
+    pub fn turn_away<B>(&self, request: Request<B>, refusal: &Refusal) -> Response<A::Body>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        let (head, body) = request.into_parts();
+        let progress = Progress { started: Instant::now(), protection: None };
+        let response = self.refuse_head(refusal, &head, head.uri.path(), &progress);
+        self.discard(body, &head.headers);
+        response
+    }
+
     /// Takes one request through all steps.
     ///
     /// # Errors

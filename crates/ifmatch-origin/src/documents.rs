@@ -177,13 +177,6 @@ impl<S: Store> Documents<S> {
             content_bytes: None,
         });
         let Outcome::Perform(guard) = judge.on_state(&state) else { return Ok(None) };
-        // On a hot resource most claims are outdated when they arrive. A later revision, once seen, never goes away, so
-        // the one writer need not be asked.
-        if let Head::Present { stamp, .. } | Head::Deleted(stamp) = self.store.stamp(x.target.path())?
-            && stamp.revision > revision
-        {
-            return Ok(None);
-        }
         let change = if x.method == Method::DELETE {
             Change::Delete
         } else {

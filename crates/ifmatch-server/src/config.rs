@@ -35,6 +35,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which web pages may use the server across origins.
     pub origins: Origins,
+    /// Whether the data folder was restored from a copy: all tags handed out before become stale.
+    pub restored: bool,
     /// Whether an address off loopback is allowed although there is no access control.
     pub insecure_public: bool,
 }
@@ -50,6 +52,7 @@ impl Config {
             connections_max: 10_000,
             limits: Limits::default(),
             origins: Origins::default(),
+            restored: false,
             insecure_public: false,
         }
     }

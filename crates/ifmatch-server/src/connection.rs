@@ -124,9 +124,14 @@ where
         return response;
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match shared.pipeline.handle(request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+    let mut response = if cors::is_foreign_write(&shared.origins, &request) {
+        let refusal = cors::foreign(&request);
+        shared.pipeline.turn_away(request, &refusal)
+    } else {
+        match shared.pipeline.handle(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
     };
     cors::expose(&shared.origins, origin.as_ref(), response.headers_mut());
     response

@@ -8,6 +8,7 @@ use http::header::{
     HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, Request, Response, StatusCode, Uri};
+use ifmatch_core::{Code, Reason, Refusal};
 use std::net::IpAddr;
 
 const METHODS: &str = "GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS";
@@ -87,6 +88,24 @@ pub(crate) fn preflight<B, R: From<Bytes>>(origins: &Origins, request: &Request<
         fields.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_SECONDS));
     }
     Some(response)
+}
+
+/// Whether a write comes from a page that may not use the server. A browser sends simple ones (a form, text by POST)
+/// without asking first, and names the page's origin in all that are not reads, so it is held to here.
+pub(crate) fn is_foreign_write<B>(origins: &Origins, request: &Request<B>) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mut named = request.headers().get_all(ORIGIN).iter();
+    !is_read && named.any(|origin| !origins.allows(origin))
+}
+
+/// The refusal of such a write.
+pub(crate) fn foreign<B>(request: &Request<B>) -> Refusal {
+    let origin = request.headers().get(ORIGIN).map(|o| String::from_utf8_lossy(o.as_bytes()).into_owned());
+    let origin: String = origin.unwrap_or_default().chars().take(200).collect();
+    let detail = format!(
+        "Pages of the origin {origin} may not write here. Whoever runs the server can let them: --cors-origin {origin}."
+    );
+    Refusal::new(Code::Forbidden).because(Reason::Other("origin")).detail(detail)
 }
 
 /// Lets the page that asked read the answer and its validators, whatever the status.

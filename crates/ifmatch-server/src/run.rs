@@ -66,6 +66,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let content_bytes_max = config.limits.content_bytes_max;
     let mut options = Options::default();
     options.content_bytes_max = Some(content_bytes_max);
+    options.restored = config.restored;
     let store = Arc::new(Sqlite::open(&config.data, options)?);
 
     let mut registry = Registry::default();

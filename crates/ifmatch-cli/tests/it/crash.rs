@@ -297,3 +297,39 @@ fn an_upload_that_a_crash_cuts_is_not_applied() {
     assert_refused(&server.put("/b", &current, b"x"), 412, "stale_version");
     assert_ne!(next, current);
 }
+
+/// A copy of the folder goes back in time, and revisions that were handed out are handed out again. Told so, the server
+/// draws a new incarnation; without being told, a client that saw what is gone would overwrite what it has not seen.
+#[test]
+fn a_restored_copy_does_not_know_tags_from_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, copy) = (folder.path().join("data"), folder.path().join("copy"));
+    let stop = |mut server: Server| {
+        assert!(server.process().terminate(TIMEOUT).unwrap().success());
+    };
+    let server = Server::start_on(&data, &[]);
+    let old = server.create("/a", b"1");
+    stop(server);
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(data.join("ifmatch.db"), copy.join("ifmatch.db")).unwrap();
+    let server = Server::start_on(&data, &[]);
+    let gone = server.replace("/a", &old, b"2");
+    stop(server);
+
+    let untold = folder.path().join("untold");
+    std::fs::create_dir(&untold).unwrap();
+    std::fs::copy(copy.join("ifmatch.db"), untold.join("ifmatch.db")).unwrap();
+    let server = Server::start_on(&untold, &[]);
+    server.replace("/a", &old, b"3, of somebody else");
+    assert_eq!(server.put("/a", &gone, b"4, unseen").status, 204, "this is what the flag is for");
+    drop(server);
+
+    let server = Server::start_on(&copy, &["--restored"]);
+    let current = tag(&server.get("/a"));
+    for stale in [&old, &gone] {
+        assert_refused(&server.put("/a", stale, b"x"), 412, "stale_version");
+    }
+    let current = server.replace("/a", &current, b"3");
+    assert_refused(&server.put("/a", &gone, b"x"), 412, "stale_version");
+    server.assert_is("/a", &current, b"3");
+}

@@ -67,3 +67,21 @@ fn preflights() {
     let response = server.request("PUT", "/a", &[("Origin", PAGE)], Some(b"x"));
     assert_refused(&response, 428, "precondition_required");
 }
+
+/// A browser sends a form or a text by POST without a preflight; the page only never sees the answer.
+#[test]
+fn a_page_that_is_not_allowed_cannot_write() {
+    let server = Server::start_with(&["--cors-origin", PAGE]);
+    let tag = server.create("/c/1", b"1");
+    for origin in ["https://evil.example", "null", "http://evil.example:4428"] {
+        let fields = [("Origin", origin), ("Content-Type", "text/plain")];
+        let problem = assert_refused(&server.request("POST", "/c/", &fields, Some(b"x")), 403, "forbidden");
+        assert!(problem["detail"].as_str().unwrap().contains(origin));
+        let fields = [("Origin", origin), ("If-Match", tag.as_str())];
+        assert_refused(&server.request("DELETE", "/c/1", &fields, None), 403, "forbidden");
+        let two = [("Origin", PAGE), ("Origin", origin), ("If-Match", tag.as_str())];
+        assert_refused(&server.request("DELETE", "/c/1", &two, None), 403, "forbidden");
+    }
+    server.assert_is("/c/1", &tag, b"1");
+    assert_eq!(server.request("POST", "/c/", &[("Origin", PAGE)], Some(b"x")).status, 201);
+}
