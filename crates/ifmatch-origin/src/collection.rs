@@ -78,9 +78,8 @@ impl<S: Store> Documents<S> {
 
     /// POST: a new member under a name of our choice. Needs no condition; one about the collection is held to.
     pub(crate) async fn append(&self, x: &Exchange, content: Bytes) -> Result<Acted<Body>, StoreError> {
-        if let Err(refusal) = digest::check(&x.headers, &content) {
-            return Ok(Acted::Refused(refusal, None));
-        }
+        // As for documents: the condition is judged first.
+        let intact = digest::check(&x.headers, &content);
         let collection = x.target.path();
         for _ in 0..ATTEMPTS_MAX {
             let revision = self.store.collection(collection)?;
@@ -91,6 +90,9 @@ impl<S: Store> Documents<S> {
                 Outcome::Refused(refusal) => return Ok(Acted::Refused(refusal, None)),
                 Outcome::Send(_) | Outcome::NotModified => return Ok(not_a_write()),
             };
+            if let Err(refusal) = intact {
+                return Ok(Acted::Refused(refusal, None));
+            }
             let key = format!("{collection}{}", uuid::Uuid::now_v7());
             let mut transaction = Transaction::new();
             if judge.conditions().bind_writes() {

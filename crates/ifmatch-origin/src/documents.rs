@@ -121,10 +121,11 @@ impl<S: Store> Documents<S> {
     }
 
     async fn write(&self, x: &Exchange, content: Bytes) -> Result<Acted<Body>, StoreError> {
-        if let Err(refusal) = digest::check(&x.headers, &content) {
-            return Ok(Acted::Refused(refusal, None));
-        }
-        if let Some(acted) = self.write_claimed(x, &content).await? {
+        // What is wrong with the content is told after what is wrong with the condition (RFC 9110, Section 13.2.1).
+        let intact = digest::check(&x.headers, &content);
+        if intact.is_ok()
+            && let Some(acted) = self.write_claimed(x, &content).await?
+        {
             return Ok(acted);
         }
         for _ in 0..ATTEMPTS_MAX {
@@ -144,6 +145,9 @@ impl<S: Store> Documents<S> {
                 // Only reads end like this, and reads do not come here.
                 Outcome::Send(_) | Outcome::NotModified => return Ok(not_a_write()),
             };
+            if let Err(refusal) = intact {
+                return Ok(Acted::Refused(refusal, None));
+            }
             let expected = guard.expected(current.map(|stamp| stamp.revision));
             let change = match self.change(x, content.clone(), snapshot).await {
                 Ok(change) => change,

@@ -196,6 +196,14 @@ fn digests() {
             tag = server.replace("/a", response.value("etag").unwrap(), b"before");
         }
     }
+    // The condition is judged before the content (RFC 9110, Section 13.2.1): what is stale is told as stale.
+    let (current, old) = (server.replace("/a", &tag, b"before"), tag);
+    let fields = [("If-Match", old.as_str()), ("Content-Digest", OTHER)];
+    assert_refused(&server.request("PUT", "/a", &fields, Some(b"hello")), 412, "stale_version");
+    let patch = [fields[0], fields[1], ("Content-Type", "application/merge-patch+json")];
+    assert_refused(&server.request("PATCH", "/a", &patch, Some(b"{")), 412, "stale_version");
+    assert_refused(&server.request("POST", "/c/", &fields, Some(b"hello")), 412, "stale_version");
+    server.assert_is("/a", &current, b"before");
     let appended = server.request("POST", "/c/", &[("Content-Digest", OTHER)], Some(b"hello"));
     assert_refused(&appended, 400, "invalid_content");
     assert_eq!(server.get("/c/").text(), "[]\n");
