@@ -52,4 +52,4 @@ pub use range::ByteRange;
 pub use refusal::Refusal;
 pub use state::{CurrentState, Representation};
 pub use tag::{EntityTag, TagProblem};
-pub use target::{TARGET_BYTES_MAX, Target};
+pub use target::{FORWARDED_TARGET_BYTES_MAX, TARGET_BYTES_MAX, Target, coarse};

@@ -17,6 +17,8 @@ pub struct Policy {
     pub dates: Dates,
     /// The status of a refusal because of a stale If-Match or date.
     pub stale_status: StaleStatus,
+    /// The place of its route in the table of whoever admitted the request.
+    pub ordinal: usize,
 }
 
 impl Policy {
@@ -29,6 +31,7 @@ impl Policy {
             star: Star::Refused,
             dates: Dates::Evaluated,
             stale_status: StaleStatus::PreconditionFailed,
+            ordinal: 0,
         }
     }
 

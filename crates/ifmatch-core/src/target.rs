@@ -1,10 +1,16 @@
 //! One canonical name for each resource: lock, comparison and audit all use it.
 
+mod forwarded;
+
 use crate::problem::Code;
 use crate::refusal::Refusal;
 
-/// The longest path accepted, in octets after normalisation.
+pub use forwarded::coarse;
+
+/// The longest path of the own store, in octets after normalisation.
 pub const TARGET_BYTES_MAX: usize = 2048;
+/// The longest path that is handed on to an upstream, in octets.
+pub const FORWARDED_TARGET_BYTES_MAX: usize = 16 << 10;
 
 /// A request target in canonical form (RFC 3986, Section 6.2.2): percent-encoded unreserved characters decoded, hex
 /// digits in upper case, dot segments removed. The case of the path is kept; `%2F` stays different from `/`.
@@ -26,16 +32,40 @@ impl Target {
     /// `target_too_long` past [`TARGET_BYTES_MAX`].
     pub fn parse(path: &str, query: Option<&str>) -> Result<Self, Refusal> {
         if path.len() > 3 * TARGET_BYTES_MAX {
-            return Err(too_long());
+            return Err(too_long(TARGET_BYTES_MAX));
         }
         if !path.starts_with('/') {
             return Err(Refusal::bad_request("path", "The target must be a path that begins with a slash."));
         }
         let path = if is_canonical(path.as_bytes()) { path.into() } else { normalise(path)? };
         if path.len() > TARGET_BYTES_MAX {
-            return Err(too_long());
+            return Err(too_long(TARGET_BYTES_MAX));
         }
         Ok(Self { path, query: query.map(Into::into) })
+    }
+
+    /// Reads a path that is handed on to an upstream: normalised without changing what it names (percent-encoded
+    /// unreserved characters, hex digits, dot segments), everything else as it came. What upstreams read in different
+    /// ways is refused.
+    ///
+    /// # Errors
+    /// 400 `bad_request` with reason `path_encoding` (percent signs, NUL, backslash, octets that are not ASCII),
+    /// `dot_segment` (dot segments that only show when something is decoded, merged or cut off), `path`; 414
+    /// `target_too_long` past [`FORWARDED_TARGET_BYTES_MAX`].
+    pub fn parse_forwarded(path: &str, query: Option<&str>) -> Result<Self, Refusal> {
+        if path.len() > FORWARDED_TARGET_BYTES_MAX {
+            return Err(too_long(FORWARDED_TARGET_BYTES_MAX));
+        }
+        if !path.starts_with('/') {
+            return Err(Refusal::bad_request("path", "The target must be a path that begins with a slash."));
+        }
+        let path = if is_plain(path.as_bytes()) { path.into() } else { forwarded::normalise(path)? };
+        Ok(Self { path, query: query.map(Into::into) })
+    }
+
+    /// A path as it came, for a request that is handed through without being judged: not canonical.
+    pub fn verbatim(path: &str, query: Option<&str>) -> Self {
+        Self { path: path.into(), query: query.map(Into::into) }
     }
 
     /// The canonical path.
@@ -54,8 +84,16 @@ impl Target {
     }
 }
 
-fn too_long() -> Refusal {
-    Refusal::new(Code::TargetTooLong).detail(format!("The path is longer than {TARGET_BYTES_MAX} octets."))
+fn too_long(bytes_max: usize) -> Refusal {
+    Refusal::new(Code::TargetTooLong).detail(format!("The path is longer than {bytes_max} octets."))
+}
+
+/// The usual case of a forwarded path: letters, digits and single slashes, with no segment that begins with a dot.
+fn is_plain(path: &[u8]) -> bool {
+    path.windows(2).all(|w| w != b"//" && w != b"/.")
+        && path
+            .iter()
+            .all(|&b| is_unreserved(b) || matches!(b, b'/' | b':' | b'@' | b',' | b'=' | b'+' | b'!'))
 }
 
 /// The usual case: nothing to normalise. Segments beginning with a dot take the long way.

@@ -5,7 +5,8 @@ use crate::exchange::Exchange;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use ifmatch_core::{HttpDate, Policy, Protection, Refusal, Target};
+use http_body::Body;
+use ifmatch_core::{Code, HttpDate, Policy, Protection, Refusal, Target};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -15,6 +16,14 @@ pub trait Authority: Send + Sync + 'static {
     type Body: From<Bytes> + Send + 'static;
     /// A failure that is not an answer, handed through untouched. [`std::convert::Infallible`] for most.
     type Error: Send + 'static;
+
+    /// The canonical target of a request: one name for all spellings of a resource that it tells apart.
+    ///
+    /// # Errors
+    /// 400 or 414 for a path that names nothing safely.
+    fn target(&self, path: &str, query: Option<&str>) -> Result<Target, Refusal> {
+        Target::parse(path, query)
+    }
 
     /// The checks that need no condition and no content: the route and its policy, authentication, method (405, 501),
     /// patch type (415). The head's own hygiene is done already.
@@ -26,6 +35,30 @@ pub trait Authority: Send + Sync + 'static {
     /// Answers a safe method. Runs inline, on the core that accepted the connection.
     fn read(&self, exchange: &Exchange)
     -> impl Future<Output = Result<Read<Self::Body>, Self::Error>> + Send;
+
+    /// Hands a request through, content and answer as they come, without judging it: for [`Admission::Passed`] only.
+    /// Runs inline; an authority that passes writes sees to it that they outlive their client.
+    fn pass<B>(
+        &self,
+        exchange: Arc<Exchange>,
+        content: B,
+    ) -> impl Future<Output = Result<Passed<Self::Body>, Self::Error>> + Send
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let unused = (exchange, content);
+        async move {
+            drop(unused);
+            Ok(Passed::Refused(Refusal::new(Code::NotImplemented)))
+        }
+    }
+
+    /// How a request's content is received: what differs from the pipeline's own limits.
+    fn content_bytes_max(&self, exchange: &Exchange) -> Option<u64> {
+        let _ = exchange;
+        None
+    }
 
     /// Looks at the state before the content is read, for a client that waits for `100 Continue`. May refuse early;
     /// never permits.
@@ -47,6 +80,8 @@ pub trait Authority: Send + Sync + 'static {
 pub enum Admission<B> {
     /// The request falls under this policy.
     Guarded(Arc<Policy>),
+    /// The request is handed through as it is; nothing of it is judged. The policy is for the record.
+    Passed(Arc<Policy>),
     /// It is answered at once, whatever its conditions.
     Answered(Response<B>),
     /// It is refused, whatever its conditions.
@@ -59,6 +94,17 @@ pub enum Read<B> {
     /// A response, 304 included.
     Answered(Response<B>),
     /// A refusal.
+    Refused(Refusal),
+}
+
+/// The answer to a request that was handed through.
+#[derive(Debug)]
+pub enum Passed<B> {
+    /// To a safe request.
+    Read(Response<B>),
+    /// To a write: what is known of it when the head of its answer is there.
+    Acted(Acted<B>),
+    /// It could not be handed through.
     Refused(Refusal),
 }
 

@@ -1,8 +1,9 @@
 //! Request content: received completely or not at all.
 
+use crate::spool::{Spool, Spooled, Writing};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use ifmatch_core::{Code, Reason, Refusal};
 use std::future::{Future, poll_fn};
@@ -20,11 +21,13 @@ const RESERVED_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Content {
     bytes: Bytes,
+    spooled: Option<Spooled>,
+    trailers: Option<HeaderMap>,
     _lease: Lease,
 }
 
 impl Content {
-    /// The octets.
+    /// The octets; empty if they were [spooled](Content::spooled), which only a pipeline with a [`Spool`] does.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -32,6 +35,26 @@ impl Content {
     /// The octets, with their share of the budget given back.
     pub fn into_bytes(self) -> Bytes {
         self.bytes
+    }
+
+    /// The octets in a file, where they were too many for memory.
+    pub fn spooled(&self) -> Option<&Spooled> {
+        self.spooled.as_ref()
+    }
+
+    /// How many octets there are, wherever.
+    pub fn len(&self) -> u64 {
+        self.spooled.as_ref().map_or(self.bytes.len() as u64, Spooled::len)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What came after the content. Conditions in it do not count (RFC 9110, Section 6.5.1).
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.as_ref()
     }
 }
 
@@ -43,7 +66,7 @@ pub(crate) struct Budget {
 }
 
 #[derive(Debug)]
-struct Lease {
+pub(crate) struct Lease {
     budget: Arc<Budget>,
     bytes: usize,
 }
@@ -53,14 +76,14 @@ impl Budget {
         Arc::new(Self { held: AtomicUsize::new(0), bytes_max })
     }
 
-    fn lease(self: &Arc<Self>) -> Lease {
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
         Lease { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
 impl Lease {
     /// Makes the lease cover `bytes`; refused if that is more than is left.
-    fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
         let more = bytes.saturating_sub(self.bytes);
         let before = self.budget.held.fetch_add(more, Ordering::Relaxed);
         self.bytes += more;
@@ -82,46 +105,73 @@ impl Drop for Lease {
 /// Bounds on receiving content.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ContentLimits {
-    pub(crate) bytes_max: usize,
+    pub(crate) bytes_max: u64,
     pub(crate) idle_max: Duration,
     pub(crate) total_max: Duration,
 }
 
-/// Receives the content to its end. Trailers are read and dropped: conditions in them do not count.
+/// Receives the content to its end; past what memory is for, into the spool, if there is one.
 pub(crate) async fn receive<B>(
     body: &mut B,
     headers: &HeaderMap,
     limits: ContentLimits,
     budget: &Arc<Budget>,
+    spool: Option<&Spool>,
 ) -> Result<Content, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut lease = budget.lease();
     let announced = declared_length(headers).or_else(|| body.size_hint().exact());
-    if announced.is_some_and(|bytes| bytes > limits.bytes_max as u64) {
+    if announced.is_some_and(|bytes| bytes > limits.bytes_max) {
         return Err(too_large(limits.bytes_max));
     }
     let collect = async {
-        let mut pieces = Pieces::default();
+        let (mut pieces, mut writing, mut trailers) = (Pieces::default(), None::<Writing>, None);
         while !body.is_end_stream() {
-            let frame = within(limits.idle_max, body.frame()).await.ok_or_else(too_slow)?;
-            let Some(frame) = frame else { break };
-            let Ok(data) = frame.map_err(|_| incomplete())?.into_data() else { continue };
-            let total = pieces.len() + data.len();
+            let Some(frame) = next(body, limits.idle_max).await? else { break };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(other) => {
+                    trailers = other.into_trailers().ok();
+                    continue;
+                }
+            };
+            let held = pieces.len() + data.len();
+            let total = writing.as_ref().map_or(0, Writing::len) + held as u64;
             if total > limits.bytes_max {
                 return Err(too_large(limits.bytes_max));
             }
-            lease.cover(total)?;
+            lease.cover(held)?;
             pieces.push(data, announced);
+            if let Some(spool) = spool.filter(|spool| held > spool.in_memory_bytes_max(writing.is_some())) {
+                let piece = std::mem::take(&mut pieces).whole();
+                writing = Some(spool.write(writing, piece).await?);
+            }
         }
-        Ok(pieces.whole())
+        let mut bytes = pieces.whole();
+        let spooled = match (writing, spool) {
+            (Some(writing), Some(spool)) => {
+                Some(spool.write(Some(writing), std::mem::take(&mut bytes)).await?.finish())
+            }
+            _ => None,
+        };
+        Ok((bytes, spooled, trailers))
     };
-    let bytes = within(limits.total_max, collect).await.ok_or_else(too_slow)??;
-    if declared_length(headers).is_some_and(|declared| declared != bytes.len() as u64) {
+    let (bytes, spooled, trailers) = within(limits.total_max, collect).await.ok_or_else(too_slow)??;
+    let content = Content { bytes, spooled, trailers, _lease: lease };
+    if declared_length(headers).is_some_and(|declared| declared != content.len()) {
         return Err(incomplete());
     }
-    Ok(Content { bytes, _lease: lease })
+    Ok(content)
+}
+
+async fn next<B>(body: &mut B, idle_max: Duration) -> Result<Option<Frame<Bytes>>, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let frame = within(idle_max, body.frame()).await.ok_or_else(too_slow)?;
+    frame.transpose().map_err(|_| incomplete())
 }
 
 /// What comes of `future` in so much time. What is there at once, as small content is that came with its head, costs
@@ -185,7 +235,7 @@ where
         let drain = async {
             while let Ok(Some(Ok(frame))) = timeout(limits.idle_max, body.frame()).await {
                 seen += frame.data_ref().map_or(0, Bytes::len);
-                if seen > limits.bytes_max {
+                if seen as u64 > limits.bytes_max {
                     break;
                 }
             }
@@ -194,7 +244,7 @@ where
     }));
 }
 
-fn too_large(bytes_max: usize) -> Refusal {
+fn too_large(bytes_max: u64) -> Refusal {
     Refusal::new(Code::ContentTooLarge).detail(format!("The content is larger than {bytes_max} bytes."))
 }
 
@@ -226,7 +276,7 @@ mod tests {
         budget: &Arc<Budget>,
     ) -> Result<Content, Code> {
         let mut body = Full::new(Bytes::from_static(bytes));
-        receive(&mut body, headers, LIMITS, budget).await.map_err(|r| r.code())
+        receive(&mut body, headers, LIMITS, budget, None).await.map_err(|r| r.code())
     }
 
     #[tokio::test]

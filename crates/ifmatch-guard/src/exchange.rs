@@ -5,7 +5,10 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
+use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -15,6 +18,15 @@ use uuid::Uuid;
 pub enum Principal {
     /// Nobody in particular: access is not configured.
     Anonymous,
+}
+
+/// The connection a request came over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// The other end.
+    pub address: SocketAddr,
+    /// A number that no other connection of this process has.
+    pub connection: u64,
 }
 
 /// The head of a request, its canonical target and the policy it falls under. Shared with the task that acts, so it
@@ -37,7 +49,12 @@ pub struct Exchange {
     pub policy: Arc<Policy>,
     /// Who sends it.
     pub principal: Principal,
-    id: OnceLock<String>,
+    /// Where it came from; `None` in process.
+    pub peer: Option<Peer>,
+    /// When its head was there.
+    pub began: Instant,
+    id: OnceLock<Uuid>,
+    notes: OnceLock<Box<dyn Any + Send + Sync>>,
     content: Option<Content>,
     client: Option<watch::Receiver<()>>,
 }
@@ -55,7 +72,10 @@ impl Exchange {
             extensions,
             policy,
             principal,
+            peer: None,
+            began: Instant::now(),
             id: OnceLock::new(),
+            notes: OnceLock::new(),
             content: None,
             client: None,
         }
@@ -64,6 +84,11 @@ impl Exchange {
     /// The content of a safe request, such as QUERY. That of a write is handed to whoever acts.
     pub fn content(&self) -> Bytes {
         self.content.as_ref().map(|content| content.bytes().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn from_peer(mut self, peer: Option<Peer>, began: Instant) -> Self {
+        (self.peer, self.began) = (peer, began);
+        self
     }
 
     pub(crate) fn with_content(mut self, content: Content) -> Self {
@@ -92,18 +117,28 @@ impl Exchange {
     }
 
     /// A name for this request, made when first asked for: a UUID, version 7.
-    pub fn request_id(&self) -> &str {
-        self.id.get_or_init(|| Uuid::now_v7().to_string())
+    pub fn request_id(&self) -> Uuid {
+        *self.id.get_or_init(Uuid::now_v7)
     }
 
-    /// What a problem body says about it.
-    pub fn about(&self) -> About<'_> {
+    /// Leaves facts for whoever is told of the decision. The first that are left stay.
+    pub fn note<T: Any + Send + Sync>(&self, facts: T) {
+        let _first_wins: Result<(), _> = self.notes.set(Box::new(facts));
+    }
+
+    /// The facts that the authority left, if they are of this kind.
+    pub fn noted<T: Any>(&self) -> Option<&T> {
+        self.notes.get().and_then(|facts| facts.downcast_ref())
+    }
+
+    /// What a problem body says about it; `request_id` is [`Exchange::request_id`], written out.
+    pub fn about<'a>(&'a self, request_id: &'a str) -> About<'a> {
         About {
             method: &self.method,
             target: self.target.path(),
             headers: &self.headers,
             policy: Some(&self.policy),
-            request_id: self.request_id(),
+            request_id,
         }
     }
 }

@@ -25,13 +25,16 @@ const NOT_HOP_BY_HOP_PREFIXES: [&str; 2] = ["if-", "content-"];
 /// Largest header section, names and values together, in bytes. Past it: 431, never a part of it.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
 
-/// Checks the head and reads its target.
-pub(crate) fn receive(head: &Parts) -> Result<Target, Refusal> {
+/// Checks the head and reads its target, which `named` knows the spellings of.
+pub(crate) fn receive(
+    head: &Parts,
+    named: impl FnOnce(&str, Option<&str>) -> Result<Target, Refusal>,
+) -> Result<Target, Refusal> {
     size(head)?;
     transfer_coding(head)?;
     connection(head)?;
     host(head)?;
-    target(&head.method, &head.uri)
+    target(&head.method, &head.uri, named)
 }
 
 fn size(head: &Parts) -> Result<(), Refusal> {
@@ -115,20 +118,24 @@ fn is_plain_host(host: &[u8]) -> bool {
     named && (port.is_empty() || (matches!(port.len(), 2..=6) && port[1..].iter().all(u8::is_ascii_digit)))
 }
 
-fn target(method: &Method, uri: &Uri) -> Result<Target, Refusal> {
+fn target(
+    method: &Method,
+    uri: &Uri,
+    named: impl FnOnce(&str, Option<&str>) -> Result<Target, Refusal>,
+) -> Result<Target, Refusal> {
     if let Some(scheme) = uri.scheme_str()
         && !matches!(scheme, "http" | "https")
     {
         return Err(Refusal::bad_request("scheme", format!("{scheme} targets are not served here.")));
     }
     if method == Method::OPTIONS && uri.path() == "*" {
-        return Target::parse("/", None);
+        return named("/", None);
     }
     // An absolute-form target may have an empty path, which is the root. The bare authority is for CONNECT alone (RFC
     // 9112, Section 3.2.3).
     let is_root = uri.path().is_empty() && (uri.scheme().is_some() || method == Method::CONNECT);
     let path = if is_root { "/" } else { uri.path() };
-    Target::parse(path, uri.query())
+    named(path, uri.query())
 }
 
 #[cfg(test)]
@@ -142,7 +149,9 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        receive(&head).map(|t| t.path().to_owned()).map_err(|r| r.reason().map_or("", |r| r.name()))
+        receive(&head, Target::parse)
+            .map(|t| t.path().to_owned())
+            .map_err(|r| r.reason().map_or("", |r| r.name()))
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the pipeline tells to whoever counts, audits or watches.
 
-use http::{Method, StatusCode};
+use crate::exchange::Exchange;
+use http::{HeaderMap, Method, StatusCode};
 use ifmatch_core::{Code, Policy, Protection, Refusal};
 use std::time::Duration;
 
@@ -38,6 +39,10 @@ pub struct Decision<'a> {
     pub status: StatusCode,
     /// From the head to the decision.
     pub elapsed: Duration,
+    /// The exchange, if it came that far, with what the authority noted.
+    pub exchange: Option<&'a Exchange>,
+    /// The request's header section.
+    pub headers: &'a HeaderMap,
 }
 
 type Result2<T, E> = core::result::Result<T, E>;

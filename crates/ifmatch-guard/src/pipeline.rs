@@ -1,11 +1,12 @@
 //! The pipeline: one order of steps for everybody.
 
-use crate::authority::{Acted, Admission, Authority, Read};
+use crate::authority::{Acted, Admission, Authority, Passed, Read};
 use crate::content::{Budget, Content, ContentLimits, discard, receive};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Peer};
 use crate::hygiene;
 use crate::observe::{Decision, Observe, Result as Decided};
 use crate::respond::problem_response;
+use crate::spool::Spool;
 use crate::wellknown;
 use bytes::Bytes;
 use http::header::{ALLOW, EXPECT, HeaderValue};
@@ -53,6 +54,7 @@ struct Shared<A, O> {
     observer: O,
     limits: Limits,
     budget: Arc<Budget>,
+    spool: Option<Spool>,
 }
 
 impl<A, O> Clone for Pipeline<A, O> {
@@ -88,6 +90,12 @@ impl<A: Authority, O: Observe> Drop for Undecided<'_, A, O> {
     }
 }
 
+/// A request that became an exchange.
+enum Admitted {
+    Guarded(Exchange),
+    Passed(Exchange),
+}
+
 /// A request answered before it became an exchange.
 struct Stopped<B> {
     response: Response<B>,
@@ -101,7 +109,13 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     }
 
     pub(crate) fn with_budget(authority: A, observer: O, limits: Limits, budget: Arc<Budget>) -> Self {
-        Self { shared: Arc::new(Shared { authority, observer, limits, budget }) }
+        Self { shared: Arc::new(Shared { authority, observer, limits, budget, spool: None }) }
+    }
+
+    /// Guards an authority that takes [spooled](Content::spooled) content.
+    pub fn spooling(authority: A, observer: O, limits: Limits, spool: Spool) -> Self {
+        let budget = Budget::new(limits.content_bytes_total_max);
+        Self { shared: Arc::new(Shared { authority, observer, limits, budget, spool: Some(spool) }) }
     }
 
     /// The authority behind it.
@@ -133,11 +147,29 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     pub async fn handle<B>(&self, request: Request<B>) -> Result<Response<A::Body>, A::Error>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.handle_from(None, request).await
+    }
+
+    /// Takes one request that came over a connection through all steps.
+    ///
+    /// # Errors
+    /// What the authority fails with, untouched.
+    pub async fn handle_from<B>(
+        &self,
+        peer: Option<Peer>,
+        request: Request<B>,
+    ) -> Result<Response<A::Body>, A::Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
         let mut progress = Progress { started: Instant::now(), protection: None };
-        let exchange = match self.admit(head, &progress) {
-            Ok(exchange) => exchange,
+        let exchange = match self.admit(head, peer, &progress) {
+            Ok(Admitted::Guarded(exchange)) => exchange,
+            Ok(Admitted::Passed(exchange)) => return self.pass(Arc::new(exchange), body, progress).await,
             Err(stopped) => {
                 self.discard(body, &stopped.headers);
                 return Ok(stopped.response);
@@ -166,25 +198,44 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     }
 
     /// Steps 1 to 3: the head, its target, its route.
-    fn admit(&self, head: Parts, progress: &Progress) -> Result<Exchange, Box<Stopped<A::Body>>> {
-        let target = match hygiene::receive(&head) {
+    fn admit(
+        &self,
+        head: Parts,
+        peer: Option<Peer>,
+        progress: &Progress,
+    ) -> Result<Admitted, Box<Stopped<A::Body>>> {
+        let named = |path: &str, query: Option<&str>| self.shared.authority.target(path, query);
+        let target = match hygiene::receive(&head, named) {
             Ok(target) => target,
             Err(refusal) => {
                 let response = self.refuse_head(&refusal, &head, head.uri.path(), progress);
                 return Err(Box::new(Stopped { response, headers: head.headers }));
             }
         };
-        let admission = if !is_registered(&head.method) {
-            Admission::Refused(Refusal::new(Code::NotImplemented))
-        } else if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        let registered = is_registered(&head.method);
+        let admission = if registered && head.method == Method::OPTIONS && head.uri.path() == "*" {
             Admission::Answered(options_server())
-        } else if let Some(own) = wellknown::answer(&head, &target) {
+        } else if let Some(own) = registered.then(|| wellknown::answer(&head, &target)).flatten() {
             own.map_or_else(Admission::Refused, Admission::Answered)
         } else {
-            self.shared.authority.admit(&head, &target)
+            match self.shared.authority.admit(&head, &target) {
+                Admission::Passed(policy) => Admission::Passed(policy),
+                // What an unregistered method does is not known, so it cannot be guarded.
+                _ if !registered => Admission::Refused(Refusal::new(Code::NotImplemented)),
+                admission => admission,
+            }
         };
         let response = match admission {
-            Admission::Guarded(policy) => return Ok(Exchange::new(head, target, policy)),
+            Admission::Guarded(policy) => {
+                return Ok(Admitted::Guarded(
+                    Exchange::new(head, target, policy).from_peer(peer, progress.started),
+                ));
+            }
+            Admission::Passed(policy) => {
+                return Ok(Admitted::Passed(
+                    Exchange::new(head, target, policy).from_peer(peer, progress.started),
+                ));
+            }
             Admission::Answered(response) => {
                 self.tell_head(&head, target.path(), Decided::Read, response.status(), progress);
                 response
@@ -192,6 +243,31 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             Admission::Refused(refusal) => self.refuse_head(&refusal, &head, target.path(), progress),
         };
         Err(Box::new(Stopped { response, headers: head.headers }))
+    }
+
+    /// A request that is not judged: handed through, and recorded.
+    async fn pass<B>(
+        &self,
+        x: Arc<Exchange>,
+        body: B,
+        mut progress: Progress,
+    ) -> Result<Response<A::Body>, A::Error>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if MethodClass::of(&x.method) == MethodClass::Write {
+            progress.protection = Some(x.judge(self.shared.authority.now()).protection());
+        }
+        let passed = self.shared.authority.pass(Arc::clone(&x), body).await;
+        Ok(match passed.inspect_err(|_| self.tell(&x, &progress, Decided::Unknown, FAILED))? {
+            Passed::Read(response) => {
+                self.tell(&x, &progress, Decided::Read, response.status());
+                response
+            }
+            Passed::Acted(acted) => self.record(acted, &x, &progress),
+            Passed::Refused(refusal) => self.refuse(&refusal, &x, &progress),
+        })
     }
 
     async fn read(&self, x: &Exchange, progress: &Progress) -> Result<Response<A::Body>, A::Error> {
@@ -217,8 +293,12 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         {
             return Err(refusal);
         }
-        let limits = self.content_limits();
-        let received = receive(&mut body, &x.headers, limits, &self.shared.budget).await;
+        let mut limits = self.content_limits();
+        if let Some(bytes_max) = self.shared.authority.content_bytes_max(x) {
+            limits.bytes_max = bytes_max;
+        }
+        let (budget, spool) = (&self.shared.budget, self.shared.spool.as_ref());
+        let received = receive(&mut body, &x.headers, limits, budget, spool).await;
         if received.is_err() {
             self.discard(body, &x.headers);
         }
@@ -255,7 +335,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             // The task panicked or the runtime is going down. Whether the write landed is not known here.
             Err(error) => {
                 tracing::error!(target = x.target.path(), %error, "a write ended without an outcome");
-                Ok(problem_response(&Refusal::new(Code::OutcomeUnknown), &x.about(), x.version))
+                Ok(problem(&Refusal::new(Code::OutcomeUnknown), &x))
             }
         }
     }
@@ -279,14 +359,14 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             Acted::Unknown(refusal, response) => {
                 let status = response.as_ref().map_or(refusal.status(), Response::status);
                 self.tell(x, progress, Decided::Unknown, status);
-                response.unwrap_or_else(|| problem_response(&refusal, &x.about(), x.version))
+                response.unwrap_or_else(|| problem(&refusal, x))
             }
         }
     }
 
     fn refuse(&self, refusal: &Refusal, x: &Exchange, progress: &Progress) -> Response<A::Body> {
         self.tell(x, progress, Decided::Refused(refusal), refusal.status());
-        problem_response(refusal, &x.about(), x.version)
+        problem(refusal, x)
     }
 
     /// A refusal before there is a policy.
@@ -325,6 +405,8 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             result,
             status,
             elapsed: progress.started.elapsed(),
+            exchange: None,
+            headers: &head.headers,
         });
     }
 
@@ -337,13 +419,15 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             result,
             status,
             elapsed: progress.started.elapsed(),
+            exchange: Some(x),
+            headers: &x.headers,
         });
     }
 
     fn content_limits(&self) -> ContentLimits {
         let limits = &self.shared.limits;
         ContentLimits {
-            bytes_max: limits.content_bytes_max,
+            bytes_max: limits.content_bytes_max as u64,
             idle_max: limits.content_idle_max,
             total_max: limits.content_time_max,
         }
@@ -359,6 +443,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             discard(body, self.content_limits());
         }
     }
+}
+
+fn problem<B: From<Bytes>>(refusal: &Refusal, x: &Exchange) -> Response<B> {
+    let request_id = x.request_id().to_string();
+    problem_response(refusal, &x.about(&request_id), x.version)
 }
 
 fn expects_continue(headers: &HeaderMap) -> bool {

@@ -32,6 +32,14 @@ pub(crate) struct TestBody {
 #[derive(Debug)]
 pub(crate) struct Broken;
 
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken")
+    }
+}
+
+impl std::error::Error for Broken {}
+
 /// The other end of a [`TestBody`]. A send succeeds once there is room, that is when the piece before it was read.
 pub(crate) struct Sender {
     frames: mpsc::Sender<Result<Frame<Bytes>, Broken>>,

@@ -1,0 +1,90 @@
+//! What a tag's digest is taken of: the target, the media type and coding, and the route's source.
+
+use crate::settings::DigestSource;
+use crate::tag::Digest;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+
+/// The digest of a representation, as far as its source is there. `content` is its identity-coded bytes, which the
+/// field sources do not look at.
+pub(crate) fn of(source: &DigestSource, target: &str, head: &HeaderMap, content: &Bytes) -> Option<Digest> {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    part(target.as_bytes());
+    match source {
+        DigestSource::Content => {
+            // The same octets under another type are another representation.
+            part(head.get(CONTENT_TYPE).map_or(b"", |v| v.as_bytes()));
+            part(head.get(CONTENT_ENCODING).map_or(b"", |v| v.as_bytes()));
+            part(content);
+        }
+        DigestSource::Json(pointer) => {
+            let document: serde_json::Value = serde_json::from_slice(content).ok()?;
+            part(document.pointer(pointer)?.to_string().as_bytes());
+        }
+        DigestSource::Etag => part(head.get(ETAG)?.as_bytes()),
+        DigestSource::LastModified => part(head.get(LAST_MODIFIED)?.as_bytes()),
+        DigestSource::None => return None,
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    Some(digest)
+}
+
+/// Whether the whole content has to be there before its digest is known.
+pub(crate) fn needs_content(source: &DigestSource) -> bool {
+    matches!(source, DigestSource::Content | DigestSource::Json(_))
+}
+
+/// A short digest of content, for telling two contents apart in measurements; never a guard.
+pub(crate) fn short(content: &[u8]) -> u64 {
+    let hash = blake3::hash(content);
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_be_bytes(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn head(fields: &[(http::HeaderName, &'static str)]) -> HeaderMap {
+        fields.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn what_differs_in_anything_that_counts_has_another_digest() {
+        let json = head(&[(CONTENT_TYPE, "application/json")]);
+        let source = DigestSource::Content;
+        let digest = |target: &str, head: &HeaderMap, content: &'static str| {
+            of(&source, target, head, &Bytes::from_static(content.as_bytes())).unwrap()
+        };
+        let first = digest("/a", &json, "1");
+        assert_eq!(first, digest("/a", &json, "1"));
+        assert_ne!(first, digest("/b", &json, "1"));
+        assert_ne!(first, digest("/a", &json, "2"));
+        assert_ne!(first, digest("/a", &HeaderMap::new(), "1"));
+        // Where one part ends and the next begins cannot be shifted.
+        assert_ne!(digest("/a", &HeaderMap::new(), "b"), digest("/ab", &HeaderMap::new(), ""));
+    }
+
+    #[test]
+    fn a_source_that_is_not_there_gives_no_digest() {
+        let json = Bytes::from_static(br#"{"version": 7.10, "text": "x"}"#);
+        let at = |pointer: &str| of(&DigestSource::Json(pointer.into()), "/a", &HeaderMap::new(), &json);
+        assert!(at("/version").is_some() && at("/version") != at("/text"));
+        assert_eq!(at("/nothing"), None);
+        assert_eq!(
+            of(&DigestSource::Json("/v".into()), "/a", &HeaderMap::new(), &Bytes::from_static(b"{")),
+            None
+        );
+        assert_eq!(of(&DigestSource::Etag, "/a", &HeaderMap::new(), &json), None);
+        assert!(of(&DigestSource::Etag, "/a", &head(&[(ETAG, "W/\"x\"")]), &json).is_some());
+        assert_eq!(of(&DigestSource::None, "/a", &HeaderMap::new(), &json), None);
+    }
+}

@@ -1,0 +1,572 @@
+//! Routes: which rules a target falls under, and the turn key its writers share.
+
+use crate::settings::{Evaluate, Identity, RouteSettings, Settings, Writers};
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue};
+use http::{HeaderMap, Method};
+use ifmatch_core::{Dates, Mode, Policy, Requirement, Target, coarse, is_registered};
+use matchit::Router;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The name of the route for what no other matches.
+pub const DEFAULT_ROUTE: &str = "default";
+
+/// Stands for a parameter when it is asked which route a template falls under. No coarse path has it.
+const ANYTHING: &str = "\u{1}";
+
+/// A route, ready to be used.
+#[derive(Debug)]
+pub struct Route {
+    /// As set.
+    pub settings: RouteSettings,
+    /// What it demands. Its `ordinal` is the route's place in the table.
+    pub policy: Arc<Policy>,
+    /// `Precondition-Policy`, where the route asks for conditions.
+    pub(crate) advertised: Option<HeaderValue>,
+    /// `Precondition-Policy-Report-Only` for a write that lacks its condition.
+    pub(crate) reported: HeaderValue,
+    turn: Option<Vec<Piece>>,
+}
+
+/// A piece of a turn template.
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Parameter(String),
+}
+
+impl Route {
+    /// Whether the gateway mints tags and evaluates.
+    pub fn mints(&self) -> bool {
+        self.policy.mode.evaluates() && self.settings.evaluate == Evaluate::Gateway
+    }
+
+    /// Whether only clients of the gateway write.
+    pub fn is_exclusive(&self) -> bool {
+        self.settings.writers == Writers::GatewayOnly
+    }
+}
+
+/// All routes of a gateway.
+#[derive(Debug)]
+pub struct Routes {
+    table: Vec<Arc<Route>>,
+    by_path: Router<usize>,
+    /// Whether some route judges; if none does, even paths that cannot be named safely pass.
+    strict: bool,
+    secret: [u8; 32],
+}
+
+/// Routes that cannot be told apart or used.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// A template that is none, or that another one already covers.
+    #[error("route {name}: the template {template} cannot be used: {cause}")]
+    Template {
+        /// The route.
+        name: String,
+        /// Its template.
+        template: String,
+        /// Why.
+        cause: String,
+    },
+    /// A turn template with a parameter that the path has not.
+    #[error("route {name}: turn {turn} uses {{{parameter}}}, which {template} does not have")]
+    Parameter {
+        /// The route.
+        name: String,
+        /// Its turn template.
+        turn: String,
+        /// The parameter.
+        parameter: String,
+        /// Its template.
+        template: String,
+    },
+}
+
+impl Routes {
+    /// Compiles the routes of `settings`; `secret` keys the hashes of principals.
+    ///
+    /// # Errors
+    /// The first route that cannot be used.
+    pub fn new(settings: &Settings, secret: &[u8; 32]) -> Result<Self, RouteError> {
+        let mut all = settings.routes.clone();
+        for route in &mut all {
+            route.mode.get_or_insert(settings.mode);
+        }
+        let mut default = RouteSettings::new(DEFAULT_ROUTE, "/{*any}");
+        default.mode = Some(settings.mode);
+        all.push(default);
+        share_turn_keys(&mut all)?;
+        let by_path = router(&all)?;
+        let strict = all.iter().any(|r| mode(r).evaluates());
+        let table = all
+            .into_iter()
+            .enumerate()
+            .map(|(n, r)| compile(r, n).map(Arc::new))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { table, by_path, strict, secret: *secret })
+    }
+
+    /// Whether some route judges.
+    pub fn strict(&self) -> bool {
+        self.strict
+    }
+
+    /// All routes; the last is the one for what no other matches.
+    pub fn table(&self) -> &[Arc<Route>] {
+        &self.table
+    }
+
+    /// The route a policy belongs to.
+    pub fn of(&self, policy: &Policy) -> &Arc<Route> {
+        &self.table[policy.ordinal]
+    }
+
+    /// The route of a target. All spellings of a name fall under one route.
+    pub fn find(&self, target: &Target) -> &Arc<Route> {
+        let name = coarse(target.path());
+        &self.table[self.ordinal(&name)]
+    }
+
+    fn ordinal(&self, name: &str) -> usize {
+        self.by_path.at(name).map_or(self.table.len() - 1, |found| *found.value)
+    }
+
+    /// The turn key of a target: the same for all names of one resource.
+    pub fn turn_key<'t>(
+        &self,
+        route: &Route,
+        target: &'t Target,
+        headers: &HeaderMap,
+        host: Option<&str>,
+    ) -> Cow<'t, str> {
+        let name = coarse(target.path());
+        let mut key = match &route.turn {
+            None => name,
+            Some(pieces) => Cow::Owned(self.substituted(pieces, &name)),
+        };
+        for identity in &route.settings.identity {
+            let key = key.to_mut();
+            // No coarse path has this character at its end of a segment from a template.
+            key.push('\u{1f}');
+            self.identify(key, identity, target, headers, host);
+        }
+        key
+    }
+
+    fn substituted(&self, pieces: &[Piece], name: &str) -> String {
+        let Ok(found) = self.by_path.at(name) else { return name.to_owned() };
+        let text: String = pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.as_str(),
+                Piece::Parameter(parameter) => found.params.get(parameter).unwrap_or(""),
+            })
+            .collect();
+        coarse(&text).into_owned()
+    }
+
+    fn identify(
+        &self,
+        key: &mut String,
+        by: &Identity,
+        target: &Target,
+        headers: &HeaderMap,
+        host: Option<&str>,
+    ) {
+        match by {
+            Identity::Query(name) => {
+                for value in query_values(target.query().unwrap_or(""), name) {
+                    key.push_str(&value);
+                    key.push('\u{1e}');
+                }
+            }
+            Identity::Host => {
+                let named = host.or_else(|| headers.get(HOST)?.to_str().ok());
+                key.push_str(&named.unwrap_or("").to_ascii_lowercase());
+            }
+            Identity::Principal => key.push_str(&principal(&self.secret, headers).unwrap_or_default()),
+            Identity::Header(name) => {
+                for value in headers.get_all(name) {
+                    key.push_str(&String::from_utf8_lossy(value.as_bytes()));
+                    key.push('\u{1e}');
+                }
+            }
+        }
+    }
+}
+
+/// Whoever the credentials of a request belong to, as a keyed hash: a name that says nothing.
+pub fn principal(secret: &[u8; 32], headers: &HeaderMap) -> Option<String> {
+    let mut credentials =
+        [AUTHORIZATION, COOKIE].into_iter().flat_map(|name| headers.get_all(name)).peekable();
+    credentials.peek()?;
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    for value in credentials {
+        hasher.update(value.as_bytes());
+        hasher.update(&[0]);
+    }
+    Some(hasher.finalize().to_hex()[..16].to_owned())
+}
+
+/// The values of a query parameter, however it is spelled.
+fn query_values<'q>(query: &'q str, name: &'q str) -> impl Iterator<Item = String> + 'q {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
+    };
+    query.split(['&', ';']).filter_map(move |pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (decoded(key) == name).then(|| decoded(value))
+    })
+}
+
+fn mode(route: &RouteSettings) -> Mode {
+    route.mode.unwrap_or(Mode::Observe)
+}
+
+fn strictness(mode: Mode) -> u8 {
+    match mode {
+        Mode::Off => 0,
+        Mode::Observe => 1,
+        Mode::Warn => 2,
+        Mode::Enforce => 3,
+    }
+}
+
+/// Routes that share a turn key are as strict as the strictest of them: what one lets by would be lost to the other.
+fn share_turn_keys(all: &mut Vec<RouteSettings>) -> Result<(), RouteError> {
+    loop {
+        let by_path = router(all)?;
+        let mut added = None;
+        let mut changed = false;
+        for index in 0..all.len() {
+            let Some(turn) = all[index].turn.clone() else { continue };
+            let other = by_path.at(&sample(&turn)).map_or(all.len() - 1, |found| *found.value);
+            let strictest =
+                [index, other].into_iter().max_by_key(|&r| strictness(mode(&all[r]))).unwrap_or(index);
+            if strictness(mode(&all[index])) == strictness(mode(&all[other])) {
+                continue;
+            }
+            let (stricter, evaluate) = (all[strictest].mode, all[strictest].evaluate);
+            let is_same = coarse_template(&all[other].template) == coarse_template(&turn);
+            if strictest == other || is_same {
+                let weaker = if strictest == other { index } else { other };
+                (all[weaker].mode, all[weaker].evaluate, changed) = (stricter, evaluate, true);
+            } else {
+                // Only the paths under the turn's template; the rest of the other route stays as it is.
+                let mut shared = all[other].clone();
+                shared.name = format!("{} ({turn})", all[other].name);
+                (shared.template, shared.mode, shared.evaluate) = (turn, stricter, evaluate);
+                added = Some(shared);
+                break;
+            }
+        }
+        match added {
+            Some(route) => {
+                let last = all.len() - 1;
+                all.insert(last, route);
+            }
+            None if !changed => return Ok(()),
+            None => {}
+        }
+    }
+}
+
+fn router(all: &[RouteSettings]) -> Result<Router<usize>, RouteError> {
+    let mut by_path = Router::new();
+    // The last is the one for what no other matches.
+    for (index, route) in all.iter().enumerate().take(all.len() - 1) {
+        let unusable = |cause: String| RouteError::Template {
+            name: route.name.clone(),
+            template: route.template.clone(),
+            cause,
+        };
+        if !route.template.starts_with('/') {
+            return Err(unusable("it does not begin with a slash".to_owned()));
+        }
+        by_path
+            .insert(coarse_template(&route.template), index)
+            .map_err(|error| unusable(error.to_string()))?;
+    }
+    Ok(by_path)
+}
+
+/// A template whose literal text is as coarse as the paths it is matched with.
+fn coarse_template(template: &str) -> String {
+    pieces(template)
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Parameter(name) => format!("{{{name}}}"),
+            Piece::Text(text) => {
+                let slash = if text.len() > 1 && text.ends_with('/') { "/" } else { "" };
+                let begins = if text.starts_with('/') { "" } else { "/" };
+                let made = coarse(&format!("{begins}{text}")).into_owned();
+                let made = if begins.is_empty() { made } else { made[1..].to_owned() };
+                if made == "/" { made } else { made + slash }
+            }
+        })
+        .collect::<String>()
+        .trim_end_matches('/')
+        .to_owned()
+        .or_root()
+}
+
+trait OrRoot {
+    fn or_root(self) -> Self;
+}
+
+impl OrRoot for String {
+    fn or_root(self) -> Self {
+        if self.is_empty() { "/".to_owned() } else { self }
+    }
+}
+
+fn sample(template: &str) -> String {
+    let text: String = pieces(&coarse_template(template))
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Parameter(_) => ANYTHING.to_owned(),
+        })
+        .collect();
+    text
+}
+
+fn pieces(template: &str) -> Vec<Piece> {
+    let mut found = Vec::new();
+    let mut rest = template;
+    while let Some((text, after)) = rest.split_once('{') {
+        if !text.is_empty() {
+            found.push(Piece::Text(text.to_owned()));
+        }
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        found.push(Piece::Parameter(name.to_owned()));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        found.push(Piece::Text(rest.to_owned()));
+    }
+    found
+}
+
+fn compile(settings: RouteSettings, ordinal: usize) -> Result<Route, RouteError> {
+    let turn = settings.turn.as_deref().map(|turn| {
+        let mut used = pieces(turn);
+        for piece in &mut used {
+            if let Piece::Parameter(name) = piece {
+                *name = name.trim_start_matches('*').to_owned();
+                if !settings.template.contains(&format!("{{{name}}}"))
+                    && !settings.template.contains(&format!("{{*{name}}}"))
+                {
+                    return Err(RouteError::Parameter {
+                        name: settings.name.clone(),
+                        turn: turn.to_owned(),
+                        parameter: name.clone(),
+                        template: settings.template.clone(),
+                    });
+                }
+            }
+        }
+        Ok(used)
+    });
+    let policy = Policy {
+        mode: mode(&settings),
+        requirements: requirements(settings.methods.as_deref()),
+        star: settings.star,
+        dates: if settings.evaluate == Evaluate::Upstream { Dates::Evaluated } else { Dates::Ignored },
+        stale_status: settings.stale_status,
+        ordinal,
+        ..Policy::store(&settings.name)
+    };
+    let route = quoted(&settings.name);
+    let advertised = policy.mode.evaluates().then(|| {
+        let text =
+            format!("mode={}, require=(\"if-match\" \"if-none-match\"), route={route}", policy.mode.name());
+        HeaderValue::try_from(text).ok()
+    });
+    let reported = format!("violation=missing, would=428, route={route}");
+    Ok(Route {
+        turn: turn.transpose()?,
+        advertised: advertised.flatten(),
+        reported: HeaderValue::try_from(reported)
+            .unwrap_or(HeaderValue::from_static("violation=missing, would=428")),
+        policy: Arc::new(policy),
+        settings,
+    })
+}
+
+/// A structured-field string (RFC 9651, Section 3.3.3).
+fn quoted(text: &str) -> String {
+    let plain: String =
+        text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
+    format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// What methods need that do not follow the rule of the method alone. Where a route lists its guarded methods, the
+/// others need nothing; a POST that is listed needs a version, since its creations have no name to guard.
+fn requirements(guarded: Option<&[Method]>) -> Vec<(Method, Requirement)> {
+    // They make something where nothing is and fail where something is.
+    let makers = ["MKCOL", "MKCALENDAR", "LOCK"].map(|name| Method::from_bytes(name.as_bytes()));
+    let makers = makers.into_iter().flatten();
+    let Some(guarded) = guarded else {
+        return makers.map(|method| (method, Requirement::VersionOrCreation)).collect();
+    };
+    let needed = |method: &Method| match method.as_str() {
+        "PUT" | "MKCOL" | "MKCALENDAR" | "LOCK" => Requirement::VersionOrCreation,
+        _ => Requirement::Version,
+    };
+    let listed = guarded.iter().map(|method| (method.clone(), needed(method)));
+    let unlisted = REGISTERED_UNSAFE
+        .iter()
+        .filter_map(|name| Method::from_bytes(name.as_bytes()).ok())
+        .filter(|method| is_registered(method) && !guarded.contains(method))
+        .map(|method| (method, Requirement::None));
+    listed.chain(unlisted).collect()
+}
+
+/// The unsafe methods of the IANA registry.
+const REGISTERED_UNSAFE: [&str; 30] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "DELETE",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PROPPATCH",
+    "PUT",
+    "REBIND",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Origin;
+
+    fn routes(mode: Mode, all: Vec<RouteSettings>) -> Routes {
+        let upstream = Origin { host: "127.0.0.1".into(), port: 1 };
+        let mut settings = Settings::new(upstream, "state".into());
+        settings.mode = mode;
+        settings.routes = all;
+        Routes::new(&settings, &[7; 32]).unwrap()
+    }
+
+    fn route(name: &str, template: &str, mode: Mode) -> RouteSettings {
+        RouteSettings { mode: Some(mode), ..RouteSettings::new(name, template) }
+    }
+
+    fn found(routes: &Routes, path: &str) -> (String, Mode) {
+        let route = routes.find(&Target::parse_forwarded(path, None).unwrap());
+        (route.settings.name.clone(), route.policy.mode)
+    }
+
+    #[test]
+    fn all_spellings_of_a_path_fall_under_one_route() {
+        let routes = routes(
+            Mode::Observe,
+            vec![route("orders", "/v1/Orders/{id}/", Mode::Enforce), route("root", "/", Mode::Warn)],
+        );
+        for path in
+            ["/v1/orders/42", "/V1/ORDERS/42", "/v1//orders/42/", "/v1/orders%2F42", "/v1/orders;x/42;y"]
+        {
+            assert_eq!(found(&routes, path), ("orders".into(), Mode::Enforce), "{path}");
+        }
+        assert_eq!(found(&routes, "/v1/orders"), ("default".into(), Mode::Observe));
+        assert_eq!(found(&routes, "/"), ("root".into(), Mode::Warn));
+    }
+
+    #[test]
+    fn a_route_that_shares_a_turn_key_is_as_strict_as_the_strictest() {
+        let cancel = |mode| RouteSettings {
+            turn: Some("/orders/{id}".into()),
+            ..route("cancel", "/orders/{id}/cancel", mode)
+        };
+        let one = routes(
+            Mode::Observe,
+            vec![route("orders", "/orders/{id}", Mode::Enforce), cancel(Mode::Observe)],
+        );
+        assert_eq!(found(&one, "/orders/1/cancel"), ("cancel".into(), Mode::Enforce));
+        let other = routes(
+            Mode::Observe,
+            vec![route("orders", "/orders/{id}", Mode::Observe), cancel(Mode::Enforce)],
+        );
+        assert_eq!(found(&other, "/orders/1"), ("orders".into(), Mode::Enforce));
+        let alone = routes(Mode::Observe, vec![cancel(Mode::Enforce)]);
+        assert_eq!(found(&alone, "/orders/1").1, Mode::Enforce);
+        assert_eq!(found(&alone, "/other/1").1, Mode::Observe);
+    }
+
+    #[test]
+    fn turn_keys_are_coarsened_by_turn_and_refined_by_identity() {
+        let mut me = route("me", "/me", Mode::Enforce);
+        me.identity = vec![Identity::Query("id".into()), Identity::Host, Identity::Principal];
+        let cancel = RouteSettings {
+            turn: Some("/orders/{id}".into()),
+            ..route("cancel", "/orders/{id}/cancel", Mode::Enforce)
+        };
+        let routes = routes(Mode::Enforce, vec![me, cancel]);
+        let key = |path: &str, query: Option<&str>, who: &'static str| {
+            let target = Target::parse_forwarded(path, query).unwrap();
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(who));
+            headers.insert(HOST, HeaderValue::from_static("api"));
+            routes.turn_key(routes.find(&target), &target, &headers, None).into_owned()
+        };
+        assert_eq!(key("/orders/A%2F/cancel", None, "a"), "/orders/a");
+        assert_eq!(key("/Orders/42/cancel/", None, "a"), key("/orders/42", None, "b"));
+        assert_eq!(key("/me", Some("id=1"), "a"), key("/ME/", Some("x=2&i%64=%31"), "a"));
+        assert_ne!(key("/me", Some("id=1"), "a"), key("/me", Some("id=2"), "a"));
+        assert_ne!(key("/me", Some("id=1"), "a"), key("/me", Some("id=1"), "b"));
+    }
+
+    #[test]
+    fn what_a_route_lists_is_what_needs_a_condition() {
+        let mut listed = route("listed", "/a", Mode::Enforce);
+        listed.methods = Some(vec![Method::POST, Method::PUT]);
+        let routes = routes(Mode::Enforce, vec![listed]);
+        let a = &routes.find(&Target::parse_forwarded("/a", None).unwrap()).policy;
+        assert_eq!(a.requirement(&Method::POST), Requirement::Version);
+        assert_eq!(a.requirement(&Method::PUT), Requirement::VersionOrCreation);
+        assert_eq!(a.requirement(&Method::DELETE), Requirement::None);
+        let other = &routes.find(&Target::parse_forwarded("/b", None).unwrap()).policy;
+        assert_eq!(other.requirement(&Method::DELETE), Requirement::Version);
+        assert_eq!(other.requirement(&Method::POST), Requirement::None);
+        assert_eq!(other.requirement(&Method::from_bytes(b"MKCOL").unwrap()), Requirement::VersionOrCreation);
+    }
+
+    #[test]
+    fn templates_that_cannot_be_told_apart_are_refused() {
+        let upstream = Origin { host: "h".into(), port: 1 };
+        for (one, other) in [("/a/{x}", "/A/{y}"), ("/a", "/a/"), ("/a", "b")] {
+            let mut settings = Settings::new(upstream.clone(), "s".into());
+            settings.routes = vec![RouteSettings::new("one", one), RouteSettings::new("other", other)];
+            assert!(Routes::new(&settings, &[0; 32]).is_err(), "{one} {other}");
+        }
+        let mut settings = Settings::new(upstream, "s".into());
+        let turn = Some("/a/{y}".to_owned());
+        settings.routes = vec![RouteSettings { turn, ..RouteSettings::new("one", "/a/{x}") }];
+        assert!(matches!(Routes::new(&settings, &[0; 32]), Err(RouteError::Parameter { .. })));
+    }
+}
