@@ -9,3 +9,4 @@ mod promise;
 mod raw;
 mod register;
 mod rules;
+mod upstream;
