@@ -1,1 +1,5 @@
 //! Integration tests.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+
+mod upstream;

@@ -1,0 +1,236 @@
+//! Which connection is taken, and how many there are.
+
+use super::{LONG, OK, SHORT, Script, ask, drain, get, warm};
+use ifmatch_gateway::settings::{Origin, Times};
+use ifmatch_gateway::upstream::{ConnectError, Fresh, Stats, Upstream, collect};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+#[tokio::test]
+async fn connections_are_used_again_newest_first() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let mut served = script.serve(OK);
+    let mut first = upstream.connect(Fresh::Any).await.unwrap().start(get()).unwrap();
+    let mut second = upstream.connect(Fresh::Any).await.unwrap().start(get()).unwrap();
+    let (first, second) = (first.head(LONG).await.unwrap(), second.head(LONG).await.unwrap());
+    let ports = [served.recv().await.unwrap(), served.recv().await.unwrap()];
+    assert_ne!(ports[0], ports[1]);
+    drain(second).await;
+    drain(first).await;
+    let newest = ask(&upstream, get()).await.unwrap();
+    assert!(newest.is_reused());
+    let port = served.recv().await.unwrap();
+    drain(newest).await;
+    warm(&upstream).await;
+    assert_eq!(served.recv().await, Some(port));
+    assert_eq!(upstream.stats(), Stats { opened: 2, reused: 2, idle: 2, open: 2 });
+}
+
+#[tokio::test]
+async fn the_connection_of_a_check_carries_the_write() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let mut served = script.serve(OK);
+    let check = ask(&upstream, get()).await.unwrap();
+    let connection = collect(check.response.into_body(), 10).await.unwrap().connection.unwrap();
+    assert_eq!(upstream.stats().idle, 0, "it is not offered to others meanwhile");
+    let answer = connection.start(super::request(http::Method::DELETE, super::Sending::empty()));
+    drain(answer.unwrap().head(LONG).await.unwrap()).await;
+    assert_eq!(served.recv().await, served.recv().await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_again_is_closed() {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nok",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more",
+    ] {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        let ended = script.run(async move |script| {
+            let mut wire = script.accept().await;
+            wire.head().await;
+            wire.say(answer).await;
+            wire.rest().await
+        });
+        let answer = ask(&upstream, get()).await.unwrap();
+        let collected = collect(answer.response.into_body(), 10).await.unwrap();
+        assert_eq!(&collected.bytes[..], b"ok");
+        assert!(collected.connection.is_none());
+        assert!(ended.await.unwrap().is_empty());
+        assert_eq!(upstream.stats().open, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_closes_its_connection() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let ended = script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\no").await;
+        wire.rest().await
+    });
+    drop(ask(&upstream, get()).await.unwrap());
+    ended.await.unwrap();
+    assert_eq!(upstream.stats(), Stats { opened: 1, reused: 0, idle: 0, open: 0 });
+}
+
+#[tokio::test]
+async fn what_the_upstream_closes_and_what_is_idle_for_too_long_goes_without_traffic() {
+    for hangs_up in [true, false] {
+        let script = Script::new().await;
+        let keep_idle_max = if hangs_up { LONG } else { SHORT };
+        let upstream = script.upstream_with(Times { keep_idle_max, ..Times::default() }, 4);
+        let (go, wait) = oneshot::channel::<()>();
+        let ended = script.run(async move |script| {
+            let mut wire = script.accept().await;
+            wire.head().await;
+            wire.say(OK).await;
+            if hangs_up {
+                wait.await.unwrap();
+            } else {
+                wire.rest().await;
+            }
+        });
+        warm(&upstream).await;
+        assert_eq!(upstream.stats().idle, 1);
+        go.send(()).ok();
+        ended.await.unwrap();
+        while upstream.stats().open > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(upstream.stats().idle, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_write_takes_no_connection_that_was_idle_for_long() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    script.serve(OK);
+    warm(&upstream).await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(900)).await;
+    assert!(upstream.connect(Fresh::Recent).await.unwrap().is_reused());
+    tokio::time::advance(Duration::from_millis(1100)).await;
+    tokio::time::resume();
+    let fresh = upstream.connect(Fresh::Recent).await.unwrap();
+    assert!(!fresh.is_reused());
+    assert!(upstream.connect(Fresh::Any).await.unwrap().is_reused());
+}
+
+#[tokio::test]
+async fn no_more_connections_than_allowed_and_those_who_wait_get_them() {
+    let script = Script::new().await;
+    let upstream = script.upstream_with(Times { connect_max: SHORT, ..Times::default() }, 1);
+    let mut served = script.serve(OK);
+    let first = ask(&upstream, get()).await.unwrap();
+    let busy = upstream.connect(Fresh::Any).await.unwrap_err();
+    assert!(matches!(busy, ConnectError::Busy), "{busy}");
+
+    let upstream = Arc::new(upstream);
+    let waiting = tokio::spawn({
+        let upstream = Arc::clone(&upstream);
+        async move {
+            loop {
+                if let Ok(connection) = upstream.connect(Fresh::Any).await {
+                    return connection.is_reused();
+                }
+            }
+        }
+    });
+    tokio::task::yield_now().await;
+    drain(first).await;
+    assert!(waiting.await.unwrap(), "the very connection");
+    assert_eq!(upstream.stats().opened, 1);
+    assert!(served.recv().await.is_some());
+}
+
+#[tokio::test]
+async fn an_idle_connection_makes_room_for_one_that_is_needed() {
+    let script = Script::new().await;
+    let upstream = Arc::new(script.upstream_with(Times::default(), 1));
+    script.serve(OK);
+    warm(&upstream).await;
+    assert_eq!(upstream.stats().idle, 1);
+    // Another core does not take it, but its place.
+    let other = tokio::task::spawn_blocking({
+        let upstream = Arc::clone(&upstream);
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let answer = ask(&upstream, get()).await.unwrap();
+                let reused = answer.is_reused();
+                drain(answer).await;
+                reused
+            })
+        }
+    });
+    assert!(!other.await.unwrap());
+    let stats = upstream.stats();
+    assert_eq!((stats.opened, stats.reused, stats.open), (2, 0, 1));
+}
+
+#[tokio::test]
+async fn those_who_wait_on_another_core_get_the_place_of_a_connection() {
+    let script = Script::new().await;
+    let upstream = Arc::new(script.upstream_with(Times::default(), 1));
+    script.serve(OK);
+    let first = ask(&upstream, get()).await.unwrap();
+    let (started, starts) = oneshot::channel();
+    let other = tokio::task::spawn_blocking({
+        let upstream = Arc::clone(&upstream);
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            started.send(()).unwrap();
+            runtime.block_on(async { ask(&upstream, get()).await.is_ok() })
+        }
+    });
+    starts.await.unwrap();
+    drain(first).await;
+    assert!(other.await.unwrap());
+}
+
+#[tokio::test]
+async fn nobody_there_is_told_apart() {
+    let script = Script::new().await;
+    let port = script.port();
+    drop(script);
+    let at = |host: &str| Upstream::new(Origin { host: host.into(), port }, Times::default(), 4);
+    for host in ["127.0.0.1", "localhost"] {
+        let error = at(host).connect(Fresh::Any).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
+        assert_eq!(at(host).stats().open, 0);
+    }
+    let error = at("no host has such a name").connect(Fresh::Any).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Resolve { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn all_addresses_of_a_name_are_tried() {
+    let script = Script::new().await;
+    let origin = Origin { host: "localhost".into(), port: script.port() };
+    let upstream = Upstream::new(origin, Times::default(), 4);
+    script.serve(OK);
+    warm(&upstream).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_dropped_closes_what_is_idle() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let ended = script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say(OK).await;
+        wire.rest().await
+    });
+    warm(&upstream).await;
+    drop(upstream);
+    ended.await.unwrap();
+}

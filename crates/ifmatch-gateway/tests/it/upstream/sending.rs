@@ -1,0 +1,152 @@
+//! What goes out.
+
+use super::{LONG, OK, Script, ask, drain, get, put, request};
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request};
+use http_body::{Body, Frame};
+use ifmatch_gateway::upstream::{ContentError, Fresh, SendErrorKind, Sending};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+
+/// A body that a test feeds.
+struct Fed(mpsc::UnboundedReceiver<Result<&'static str, ContentError>>);
+
+impl Body for Fed {
+    type Data = Bytes;
+    type Error = ContentError;
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        let piece = self.0.poll_recv(cx);
+        piece.map(|piece| {
+            piece.map(|piece| piece.map(|text| Frame::data(Bytes::from_static(text.as_bytes()))))
+        })
+    }
+}
+
+#[tokio::test]
+async fn fields_go_out_as_they_are_and_nothing_is_added() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let heads = script.run(async |script| {
+        let mut wire = script.accept().await;
+        let mut heads = Vec::new();
+        for _ in 0..4 {
+            heads.push(wire.head().await);
+            wire.content(heads.last().unwrap().matches("content-length: 3").count() * 3).await;
+            wire.say(OK).await;
+        }
+        heads
+    });
+    let conditional = |method, content| {
+        let request = Request::builder().method(method).uri("/a%2fb?c=%20&d");
+        let request = request.header("Host", "there:1").header("If-Match", "\"1\"").header("X-B", "2");
+        request.header("Accept", "*/*").header("X-A", "1").header("X-B", "").body(content).unwrap()
+    };
+    for request in [
+        conditional(Method::GET, Sending::empty()),
+        conditional(Method::DELETE, Sending::empty()),
+        conditional(Method::PUT, Sending::empty()),
+        conditional(Method::PUT, Sending::whole("abc".into())),
+    ] {
+        let answer = ask(&upstream, request).await.unwrap();
+        assert!(answer.all_content_sent());
+        drain(answer).await;
+    }
+    let fields = " /a%2fb?c=%20&d HTTP/1.1\r\nhost: there:1\r\nif-match: \"1\"\r\nx-b: 2\r\nx-b: \r\naccept: */*\r\nx-a: 1\r\n";
+    let expected = ["GET", "DELETE", "PUT"].map(|method| format!("{method}{fields}\r\n"));
+    let heads = heads.await.unwrap();
+    assert_eq!(heads[..3], expected);
+    assert_eq!(heads[3], format!("PUT{fields}content-length: 3\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn the_first_read_has_the_whole_head_and_small_content() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let first = script.run(async |script| {
+        let mut wire = script.accept().await;
+        let mut first = vec![0; 1 << 20];
+        let bytes = wire.stream.read(&mut first).await.unwrap();
+        wire.say(OK).await;
+        String::from_utf8(first[..bytes].to_vec()).unwrap()
+    });
+    let mut large = put("the content");
+    large.headers_mut().insert("x-large", HeaderValue::from_str(&"v".repeat(15 << 10)).unwrap());
+    ask(&upstream, large).await.unwrap();
+    let first = first.await.unwrap();
+    assert!(first.starts_with("PUT /doc HTTP/1.1\r\nhost: there\r\nx-large: vvv"));
+    assert!(first.ends_with("vvv\r\ncontent-length: 11\r\n\r\nthe content"), "{}", first.len());
+}
+
+#[tokio::test]
+async fn content_of_unknown_length_is_chunked_also_of_a_get() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let heard = script.run(async |script| {
+        let mut wire = script.accept().await;
+        let head = wire.head().await;
+        let content = wire.content("1\r\na\r\n2\r\nbc\r\n0\r\n\r\n".len()).await;
+        wire.say(OK).await;
+        (head, String::from_utf8(content).unwrap())
+    });
+    let (feed, fed) = mpsc::unbounded_channel();
+    let connection = upstream.connect(Fresh::Any).await.unwrap();
+    let mut pending = connection.start(request(Method::GET, Sending::stream(Fed(fed)))).unwrap();
+    assert!(!pending.all_content_sent());
+    feed.send(Ok("a")).unwrap();
+    feed.send(Ok("bc")).unwrap();
+    drop(feed);
+    let answer = pending.head(LONG).await.unwrap();
+    assert!(answer.all_content_sent());
+    let (head, content) = heard.await.unwrap();
+    assert_eq!(head, "GET /doc HTTP/1.1\r\nhost: there\r\ntransfer-encoding: chunked\r\n\r\n");
+    assert_eq!(content, "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n");
+}
+
+#[tokio::test]
+async fn content_that_breaks_off_cuts_the_request() {
+    for announced in [None, Some("5")] {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        let heard = script.run(async |script| {
+            let mut wire = script.accept().await;
+            wire.rest().await
+        });
+        let (feed, fed) = mpsc::unbounded_channel();
+        let mut request = request(Method::PUT, Sending::stream(Fed(fed)));
+        if let Some(length) = announced {
+            request.headers_mut().insert("content-length", HeaderValue::from_static(length));
+        }
+        let mut pending = upstream.connect(Fresh::Any).await.unwrap().start(request).unwrap();
+        feed.send(Ok("abc")).unwrap();
+        if announced.is_none() {
+            feed.send(Err("the client left".into())).unwrap();
+        }
+        drop(feed);
+        let error = pending.head(LONG).await.unwrap_err();
+        assert_eq!(error.kind, SendErrorKind::Content, "{error:?}");
+        let heard = String::from_utf8(heard.await.unwrap()).unwrap();
+        assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
+        assert_eq!(upstream.stats().open, 0);
+    }
+}
+
+#[tokio::test]
+async fn interim_answers_are_skipped() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <a>\r\n\r\n").await;
+        wire.say(OK).await;
+        wire.rest().await;
+    });
+    let answer = ask(&upstream, get()).await.unwrap();
+    assert_eq!(answer.response.status(), 200);
+    assert!(answer.response.headers().get("link").is_none());
+}

@@ -1,0 +1,260 @@
+//! What is known when there is no answer, or only half of one.
+
+use super::{HUGE, LONG, OK, SHORT, Script, ask, block_until_closed_by_peer, drain, get, huge, put, warm};
+use ifmatch_gateway::settings::{Origin, Times};
+use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Upstream, collect};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use tokio::sync::oneshot;
+
+/// An upstream on a thread of its own that closes each connection after its answer, without saying so, when it is told.
+struct HangsUp {
+    port: u16,
+    now: mpsc::Sender<()>,
+}
+
+impl HangsUp {
+    fn new() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (now, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"!") {
+                    let mut piece = [0; 1024];
+                    match stream.read(&mut piece) {
+                        Ok(bytes) if bytes > 0 => seen.extend_from_slice(&piece[..bytes]),
+                        _ => break,
+                    }
+                }
+                if stream.write_all(OK.as_bytes()).is_err() || told.recv().is_err() {
+                    return;
+                }
+            }
+        });
+        Self { port, now }
+    }
+
+    fn upstream(&self) -> Upstream {
+        let origin = Origin { host: "127.0.0.1".into(), port: self.port };
+        Upstream::new(origin, Times::default(), 4)
+    }
+
+    /// The end of the stream is in our socket, and the event loop has not heard of it.
+    fn hang_up(&self) {
+        self.now.send(()).unwrap();
+        block_until_closed_by_peer(self.port);
+    }
+}
+
+#[tokio::test]
+async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
+    let peer = HangsUp::new();
+    let upstream = peer.upstream();
+    for _ in 0..20 {
+        let body = ask(&upstream, put("first!")).await.unwrap().response.into_body();
+        let connection = collect(body, 10).await.unwrap().connection.unwrap();
+        peer.hang_up();
+        let error = connection.start(put("second!")).unwrap_err();
+        assert_eq!(error.kind, SendErrorKind::NotSent);
+        assert!(error.reused && !error.answered);
+        let again = *error.request.expect("the request comes back");
+        let connection = upstream.connect(Fresh::Recent).await.unwrap();
+        let answer = connection.start(again).unwrap().head(LONG).await;
+        assert_eq!(drain(answer.unwrap()).await, "ok");
+        peer.hang_up();
+        assert_eq!(
+            upstream.connect(Fresh::Recent).await.unwrap().start(get()).unwrap_err().kind,
+            SendErrorKind::NotSent
+        );
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_nobody_asked_for_are_not_an_answer() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (told, said) = oneshot::channel();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say(OK).await;
+        wire.say("HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n").await;
+        told.send(()).unwrap();
+        wire.rest().await;
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
+        wire.rest().await;
+    });
+    drain(ask(&upstream, get()).await.unwrap()).await;
+    said.await.unwrap();
+    let connection = upstream.connect(Fresh::Recent).await.unwrap();
+    let started = match connection.start(put("x")) {
+        Ok(pending) => Ok(pending),
+        Err(error) => upstream.connect(Fresh::Recent).await.unwrap().start(*error.request.unwrap()),
+    };
+    assert_eq!(started.unwrap().head(LONG).await.unwrap().response.status(), 201);
+}
+
+#[tokio::test]
+async fn a_request_that_left_and_was_not_answered_is_lost() {
+    for said in ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-"] {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        script.run(async move |script| {
+            let mut wire = script.accept().await;
+            wire.head().await;
+            wire.content(1).await;
+            wire.say(said).await;
+        });
+        let error = ask(&upstream, put("x")).await.unwrap_err();
+        assert_eq!(error.kind, SendErrorKind::Lost, "{error:?}");
+        assert_eq!(error.answered, !said.is_empty(), "{error:?}");
+        assert!(!error.reused && error.request.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_read_on_a_connection_that_was_used_says_so_when_it_is_lost() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say(OK).await;
+        wire.head().await;
+    });
+    warm(&upstream).await;
+    let error = ask(&upstream, get()).await.unwrap_err();
+    assert_eq!((error.kind, error.reused, error.answered), (SendErrorKind::Lost, true, false));
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_malformed() {
+    let many: String = (0..200).map(|n| format!("x-{n}: {n}\r\n")).collect();
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "v".repeat(70 << 10));
+    for answer in [
+        "SSH-2.0-OpenSSH\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nno colon\r\n\r\n".to_owned(),
+        format!("HTTP/1.1 200 OK\r\n{many}\r\n"),
+        long,
+    ] {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        let told = answer.clone();
+        script.run(async move |script| {
+            let mut wire = script.accept().await;
+            wire.head().await;
+            wire.say(&told).await;
+            wire.rest().await;
+        });
+        let error = ask(&upstream, get()).await.unwrap_err();
+        assert_eq!(error.kind, SendErrorKind::Malformed, "{answer:.30} {error:?}");
+        assert_eq!(upstream.stats().open, 0);
+    }
+}
+
+#[tokio::test]
+async fn one_can_go_on_waiting_after_a_time_out() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (go, wait) = oneshot::channel::<()>();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wait.await.unwrap();
+        wire.say(OK).await;
+        wire.rest().await;
+    });
+    let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(put("x")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(pending.head(SHORT).await.unwrap_err().kind, SendErrorKind::TimedOut);
+        assert!(pending.all_content_sent());
+    }
+    go.send(()).unwrap();
+    let answer = tokio::spawn(async move { pending.head(LONG).await }).await.unwrap().unwrap();
+    assert_eq!(drain(answer).await, "ok");
+    assert_eq!(upstream.stats().idle, 1);
+}
+
+#[tokio::test]
+async fn content_that_does_not_move_times_out() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (_keep, kept) = oneshot::channel::<()>();
+    script.run(async |script| {
+        let _wire = script.accept().await;
+        kept.await.ok();
+    });
+    let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(huge()).unwrap();
+    assert_eq!(pending.head(SHORT).await.unwrap_err().kind, SendErrorKind::TimedOut);
+    assert!(!pending.all_content_sent());
+}
+
+#[tokio::test]
+async fn an_early_answer_says_that_content_is_missing() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let received = script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno").await;
+        wire.rest().await.len()
+    });
+    let answer = ask(&upstream, huge()).await.unwrap();
+    assert_eq!(answer.response.status(), 401);
+    assert!(!answer.all_content_sent());
+    let collected = collect(answer.response.into_body(), 10).await.unwrap();
+    assert_eq!(&collected.bytes[..], b"no");
+    if collected.all_content_sent {
+        return;
+    }
+    assert!(collected.connection.is_none());
+    assert_eq!(upstream.stats().idle, 0);
+    assert!(received.await.unwrap() < HUGE, "the connection was closed");
+}
+
+#[tokio::test]
+async fn an_early_answer_is_heard_although_the_upstream_hangs_up() {
+    for _ in 0..20 {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        // Closed with content unread: a reset.
+        script.run(async |script| {
+            let mut wire = script.accept().await;
+            wire.head().await;
+            wire.say("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n").await;
+        });
+        let answer = ask(&upstream, huge()).await.unwrap();
+        assert_eq!(answer.response.status(), 413);
+        assert!(!answer.all_content_sent());
+    }
+}
+
+#[tokio::test]
+async fn content_goes_on_behind_an_early_answer_that_nobody_reads_yet() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (told, all_read) = oneshot::channel();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n").await;
+        wire.content(HUGE).await;
+        told.send(()).unwrap();
+        wire.say("0\r\n\r\n").await;
+        wire.rest().await;
+    });
+    let answer = ask(&upstream, huge()).await.unwrap();
+    assert!(!answer.all_content_sent());
+    all_read.await.unwrap();
+    let body = answer.response.into_body();
+    assert!(body.all_content_sent());
+    let collected = collect(body, 10).await.unwrap();
+    assert!(collected.all_content_sent);
+    assert_eq!(&collected.bytes[..], b"ok");
+}
