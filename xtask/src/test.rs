@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 
 type Step = (&'static str, fn() -> Result);
 
-const QUICK: [Step; 5] =
-    [("tidy", tidy::task), ("format", format), ("clippy", clippy), ("docs", rustdoc), ("tests", tests)];
+const QUICK: [Step; 6] = [
+    ("tidy", tidy::task),
+    ("format", format),
+    ("clippy", clippy),
+    ("docs", rustdoc),
+    ("upstreams", tools::upstreams),
+    ("tests", tests),
+];
 const REAL: [Step; 2] =
     [("readme", || readme::task(Profile::Release)), ("clients", || clients::task(Profile::Release))];
 

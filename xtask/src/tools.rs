@@ -1,8 +1,28 @@
 //! What the tasks need from outside, and how it gets there.
 
-use crate::Result;
 use crate::run::{run, works};
+use crate::{Result, workspace};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
+
+/// Where Python is looked for.
+const PYTHONS: &[&str] = &["python3", "/usr/bin/python3"];
+
+/// What Debian asks whether a service may be started when its package is installed.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Where the packages are of the servers that the gateway is tried with; the tests of `ifmatch-cli` look for them there.
+const UPSTREAMS: &str = "target/upstreams";
+
+/// With the modules that show that they are there.
+const PYTHON_PACKAGES: [&str; 3] = ["flask==3.0.3", "wsgidav==4.3.3", "cheroot==11.1.2"];
+const PYTHON_MODULES: &str = "flask, wsgidav, cheroot";
+
+const NPM_PACKAGE: &str = "json-server";
+const NPM_VERSION: &str = "0.17.4";
 
 /// A program that is not ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +31,10 @@ pub(crate) enum Tool {
     PythonRequests,
     Node,
     Chromium,
+    Pip,
+    Npm,
+    Nginx,
+    Apache,
 }
 
 impl Tool {
@@ -18,9 +42,13 @@ impl Tool {
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl"],
-            Self::PythonRequests => &["python3", "/usr/bin/python3"],
+            Self::PythonRequests => PYTHONS,
             Self::Node => &["node", "nodejs", "/usr/bin/node"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
+            Self::Pip => PYTHONS,
+            Self::Npm => &["npm"],
+            Self::Nginx => &["nginx", "/usr/sbin/nginx"],
+            Self::Apache => &["apache2", "/usr/sbin/apache2"],
         }
     }
 
@@ -31,7 +59,9 @@ impl Tool {
             Self::Curl => &["--silent", "--fail", "--write-out", "%header{x}", "file:///dev/null"],
             Self::PythonRequests => &["-c", "import requests"],
             Self::Node => &["--eval", "if (typeof fetch !== 'function') process.exit(1)"],
-            Self::Chromium => &["--version"],
+            Self::Chromium | Self::Npm => &["--version"],
+            Self::Pip => &["-m", "pip", "--version"],
+            Self::Nginx | Self::Apache => &["-v"],
         }
     }
 
@@ -42,6 +72,11 @@ impl Tool {
             Self::PythonRequests => &["python3", "python3-requests"],
             Self::Node => &["nodejs"],
             Self::Chromium => &["chromium"],
+            Self::Pip => &["python3", "python3-pip"],
+            Self::Npm => &["npm"],
+            // Its DAV module is built in.
+            Self::Nginx => &["nginx"],
+            Self::Apache => &["apache2"],
         }
     }
 
@@ -82,7 +117,38 @@ fn install(packages: &[&str]) -> Result {
     };
     let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
     arguments.extend(packages);
+    let _quiet = NoServices::begin()?;
     apt(&["update"]).and_then(|()| apt(&arguments)).map_err(|error| format!("{error}; {by_hand}"))
+}
+
+/// While it lives, no package that is installed starts a service. It leaves a policy alone that is there already.
+struct NoServices {
+    is_ours: bool,
+}
+
+impl NoServices {
+    fn begin() -> Result<Self> {
+        let is_ours = !Path::new(SERVICE_POLICY).exists();
+        if is_ours {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true).mode(0o755);
+            // 101: not allowed.
+            let written =
+                options.open(SERVICE_POLICY).and_then(|mut file| file.write_all(b"#!/bin/sh\nexit 101\n"));
+            written.map_err(|error| format!("{SERVICE_POLICY} cannot be written: {error}"))?;
+        }
+        Ok(Self { is_ours })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours
+            && let Err(error) = fs::remove_file(SERVICE_POLICY)
+        {
+            println!("{SERVICE_POLICY} is to be removed by hand: {error}");
+        }
+    }
 }
 
 fn is_root() -> bool {
@@ -98,4 +164,42 @@ pub(crate) fn rust_component(component: &str, command: &str) -> Result {
         return Err(format!("{component} is missing and there is no rustup to install it with"));
     }
     run(Command::new("rustup").args(["component", "add", component]))
+}
+
+/// The servers that the gateway is tried with: the system's, and packages of their own.
+pub(crate) fn upstreams() -> Result {
+    let [_, _, python, npm, _] = need([Tool::Nginx, Tool::Apache, Tool::Pip, Tool::Npm, Tool::Node])?;
+    let folder = workspace::root().join(UPSTREAMS);
+    python_packages(python, &folder.join("python"))?;
+    npm_package(npm, &folder.join("npm"))
+}
+
+fn python_packages(python: &str, folder: &Path) -> Result {
+    let mut probe = Command::new(python);
+    probe.env("PYTHONPATH", folder).arg("-c").arg(format!("import {PYTHON_MODULES}"));
+    if works(&mut probe) {
+        return Ok(());
+    }
+    let mut command = Command::new(python);
+    command.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+    ]);
+    run(command.args(["--upgrade", "--target"]).arg(folder).args(PYTHON_PACKAGES))
+}
+
+fn npm_package(npm: &str, folder: &Path) -> Result {
+    let description = folder.join("node_modules").join(NPM_PACKAGE).join("package.json");
+    let version = format!("\"version\": \"{NPM_VERSION}\"");
+    if fs::read_to_string(description).is_ok_and(|text| text.contains(&version)) {
+        return Ok(());
+    }
+    fs::create_dir_all(folder).map_err(|error| format!("{UPSTREAMS} cannot be made: {error}"))?;
+    let mut command = Command::new(npm);
+    command.args(["install", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"]);
+    run(command.arg(folder).arg(format!("{NPM_PACKAGE}@{NPM_VERSION}")))
 }

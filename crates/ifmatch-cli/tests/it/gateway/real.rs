@@ -1,0 +1,372 @@
+//! Servers that people run: directly they lose updates, through the gateway they do not.
+
+use super::Gateway;
+use super::upstreams::{Kind, Place, Upstream};
+use crate::races::Random;
+use crate::support::{NONE, TIMEOUT, ask, assert_refused, connect, tag};
+use ifmatch_testkit::history::counter::{Counter, Miscount};
+use ifmatch_testkit::history::{Call, Outcome, Recorder, Version, check};
+use ifmatch_testkit::raw::{Connection, Response, exchange};
+use std::net::SocketAddr;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+/// Clients that write at the same time.
+const WRITERS: u64 = 6;
+
+/// Increments of each through the gateway.
+const INCREMENTS: u64 = 8;
+
+/// Rounds without the gateway, in each of which every client reads before any writes.
+const ROUNDS: u64 = 5;
+
+/// Rounds of clients that want the same and of whom one may have it.
+const CONTESTS: usize = 4;
+
+/// Writes in a row of a client that is alone.
+const HONEST: u64 = 50;
+
+/// Steps of each client that does this and that.
+const STEPS: u64 = 25;
+
+/// Rounds without the gateway: what was acknowledged, and what is there in the end.
+fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
+    let kind = upstream.kind;
+    let target = kind.target(name);
+    upstream.set(name, 0);
+    let read = || exchange(upstream.address, TIMEOUT, ("GET", &target), NONE, None).unwrap();
+    let number = |response: &Response| kind.number(response).unwrap_or_else(|| panic!("{}", response.text()));
+    let acknowledged = AtomicU64::new(0);
+    let barrier = Barrier::new(usize::try_from(WRITERS).unwrap());
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    let seen = read();
+                    let own_tag = seen.value("etag").filter(|_| sends_tags).map(|tag| ("If-Match", tag));
+                    let content = kind.content(number(&seen) + 1);
+                    barrier.wait();
+                    let condition: Vec<_> = own_tag.into_iter().collect();
+                    let status = upstream.write("PUT", &target, &condition, &content);
+                    acknowledged.fetch_add(u64::from(status < 300), Ordering::SeqCst);
+                    barrier.wait();
+                }
+            });
+        }
+    });
+    let end = number(&read());
+    Counter { start: 0, acknowledged: acknowledged.into_inner(), unknown: 0, end }
+}
+
+/// All of a round are acknowledged, and one counts.
+fn loses_without(kind: Kind) {
+    let upstream = Upstream::start(kind);
+    let plain = without(upstream.place, "plain", false);
+    let tagged = without(upstream.place, "tagged", true);
+    println!("{kind:?}, unconditional: {plain:?}; with its own tags: {tagged:?}");
+    let all_but_one = Counter { start: 0, acknowledged: WRITERS * ROUNDS, unknown: 0, end: ROUNDS };
+    assert_eq!(plain, all_but_one);
+    assert_eq!(plain.check(), Err(Miscount::Lost((WRITERS - 1) * ROUNDS)));
+    if kind.ignores_conditions() {
+        assert_eq!(tagged, all_but_one);
+    }
+}
+
+/// A server, and the gateway in front of it.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    upstream: Place,
+    gateway: SocketAddr,
+}
+
+/// What a client of the gateway does with one document.
+struct Client {
+    kind: Kind,
+    target: String,
+    connection: Connection,
+}
+
+impl Client {
+    fn new(places: Places, name: &str) -> Self {
+        let kind = places.upstream.kind;
+        Self { kind, target: kind.target(name), connection: connect(places.gateway) }
+    }
+
+    fn read(&mut self) -> Response {
+        ask(&mut self.connection, "GET", &self.target, NONE, None).unwrap()
+    }
+
+    fn write(&mut self, method: &str, condition: Option<(&str, &str)>, number: u64) -> Response {
+        let mut fields = vec![self.kind.content_type()];
+        fields.extend(condition);
+        let content = self.kind.content(number);
+        let content = (method != "DELETE").then_some(content.as_slice());
+        ask(&mut self.connection, method, &self.target, &fields, content).unwrap()
+    }
+
+    fn put(&mut self, tag: &str, number: u64) -> Response {
+        self.write("PUT", Some(("If-Match", tag)), number)
+    }
+
+    fn delete(&mut self, tag: &str) -> Response {
+        self.write("DELETE", Some(("If-Match", tag)), 0)
+    }
+
+    fn create(&mut self, number: u64) -> Response {
+        self.write("PUT", Some(("If-None-Match", "*")), number)
+    }
+
+    /// The tag and the number of what is there.
+    #[track_caller]
+    fn seen(&mut self) -> (String, u64) {
+        let response = self.read();
+        assert_eq!(response.status, 200, "{}", response.text());
+        let number = self.kind.number(&response);
+        (tag(&response), number.unwrap_or_else(|| panic!("{:?}: {}", self.kind, response.text())))
+    }
+}
+
+/// Whether a write was applied; refused can be only what came too late.
+#[track_caller]
+fn is_applied(response: &Response) -> bool {
+    match response.status {
+        200..300 => true,
+        412 => {
+            assert_refused(response, 412, "stale_version");
+            false
+        }
+        other => panic!("{other}: {}", response.text()),
+    }
+}
+
+/// Read, add one, write with the tag that was read; and from the start if that is refused.
+fn counts_every_increment(places: Places) {
+    places.upstream.set("n", 7);
+    let (acknowledged, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                let mut client = Client::new(places, "n");
+                let mut done = 0;
+                while done < INCREMENTS {
+                    let read = client.read();
+                    // What was read while it was written is nothing to build on: the tag says so.
+                    let number = client.kind.number(&read);
+                    let is_applied = is_applied(&client.put(&tag(&read), number.unwrap_or(0) + 1));
+                    assert!(number.is_some() || !is_applied, "half a document was replaced: {read:?}");
+                    done += u64::from(is_applied);
+                    refused.fetch_add(u64::from(!is_applied), Ordering::SeqCst);
+                }
+                acknowledged.fetch_add(done, Ordering::SeqCst);
+            });
+        }
+    });
+    let (_, end) = Client::new(places, "n").seen();
+    let counter = Counter { start: 7, acknowledged: acknowledged.into_inner(), unknown: 0, end };
+    println!("{:?}, through the gateway: {counter:?}, refused: {refused:?}", places.upstream.kind);
+    assert_eq!(counter, Counter { start: 7, acknowledged: WRITERS * INCREMENTS, unknown: 0, end: 55 });
+    assert_eq!(counter.check(), Ok(()));
+}
+
+/// All create the same at the same time.
+fn lets_one_creator_win(places: Places) {
+    for round in 0..CONTESTS {
+        let name = format!("created-{round}");
+        let barrier = Barrier::new(usize::try_from(WRITERS).unwrap());
+        let answers: Vec<Response> = thread::scope(|scope| {
+            let create = |number| {
+                let mut client = Client::new(places, &name);
+                barrier.wait();
+                client.create(number)
+            };
+            let threads: Vec<_> = (0..WRITERS).map(|number| scope.spawn(move || create(number))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let mut client = Client::new(places, &name);
+        if !places.upstream.kind.creates() {
+            assert!(answers.iter().all(|answer| answer.status == 404), "{answers:?}");
+            assert_eq!(client.read().status, 404);
+            continue;
+        }
+        let winners: Vec<u64> =
+            (0..).zip(&answers).filter(|(_, answer)| answer.status < 300).map(|(number, _)| number).collect();
+        for lost in answers.iter().filter(|answer| answer.status >= 300) {
+            assert_refused(lost, 412, "already_exists");
+        }
+        assert_eq!(winners, [client.seen().1], "round {round}");
+    }
+}
+
+fn deletes_what_was_seen(places: Places) {
+    places.upstream.set("d", 1);
+    let mut client = Client::new(places, "d");
+    let (first, _) = client.seen();
+    assert_refused(&client.write("DELETE", None, 0), 428, "precondition_required");
+    assert_refused(&client.write("PUT", None, 3), 428, "precondition_required");
+    assert!(is_applied(&client.put(&first, 2)));
+    assert_refused(&client.delete(&first), 412, "stale_version");
+    let (second, number) = client.seen();
+    assert_eq!(number, 2);
+    assert!(is_applied(&client.delete(&second)));
+    assert_eq!(client.read().status, 404);
+    assert_refused(&client.put(&second, 3), 412, "stale_version");
+    assert_eq!(client.read().status, 404);
+}
+
+/// Two clients that have read the same; one replaces it and one deletes it.
+fn replaces_or_deletes(places: Places) {
+    for round in 0..CONTESTS {
+        let name = format!("contested-{round}");
+        places.upstream.set(&name, 1);
+        let mut client = Client::new(places, &name);
+        let (tag, _) = client.seen();
+        let barrier = Barrier::new(2);
+        let race = |act: fn(&mut Client, &str) -> Response| {
+            let mut client = Client::new(places, &name);
+            barrier.wait();
+            act(&mut client, &tag)
+        };
+        let (put, delete) = thread::scope(|scope| {
+            let put = scope.spawn(|| race(|client, tag| client.put(tag, 2)));
+            let delete = scope.spawn(|| race(|client, tag| client.delete(tag)));
+            (put.join().unwrap(), delete.join().unwrap())
+        });
+        let now = client.read();
+        match (put.status, delete.status) {
+            (200..300, 412) => assert_eq!(client.kind.number(&now), Some(2), "round {round}"),
+            // Where nothing is, there is nothing to replace.
+            (412, 200..300) => assert_eq!(now.status, 404, "round {round}"),
+            other => panic!("round {round}: {other:?}: {} {}", put.text(), delete.text()),
+        }
+    }
+}
+
+/// A client that is alone is never refused.
+fn leaves_the_honest_alone(places: Places) {
+    places.upstream.set("honest", 0);
+    let mut client = Client::new(places, "honest");
+    for round in 0..HONEST {
+        let (tag, number) = client.seen();
+        assert_eq!(number, round);
+        let answer = client.put(&tag, number + 1);
+        assert!(answer.status < 300, "round {round}: {} {}", answer.status, answer.text());
+    }
+    assert_eq!(client.seen().1, HONEST);
+}
+
+/// What names the content in a minted tag. Two tags with it may differ in their count and still name one state, so it
+/// is what the checker of histories is given.
+fn digest(tag: &str) -> String {
+    let digest = tag.trim_matches('"').split('-').nth(2);
+    digest.unwrap_or_else(|| panic!("{tag} has no digest")).to_owned()
+}
+
+fn version(kind: Kind, response: &Response) -> Option<Version> {
+    let number = kind.number(response)?;
+    Some(Version { tag: digest(&tag(response)), value: number.to_string() })
+}
+
+/// Clients that read, replace, delete and create: there is one order of everything that was acknowledged. What was
+/// refused is left out; a gateway may refuse more than it must.
+fn has_one_order(places: Places) {
+    places.upstream.set("mixed", 0);
+    let initial = version(places.upstream.kind, &Client::new(places, "mixed").read());
+    let recorder = Recorder::new();
+    thread::scope(|scope| {
+        for writer in 1..=WRITERS {
+            let recorder = &recorder;
+            scope.spawn(move || steps(&mut Client::new(places, "mixed"), writer, recorder));
+        }
+    });
+    let history = recorder.history(initial);
+    let writes = history.operations.iter().filter(|operation| operation.call.outcome().is_some()).count();
+    println!("{:?}: {writes} writes of {} operations", places.upstream.kind, history.operations.len());
+    assert!(writes > 0);
+    check(&history).unwrap();
+}
+
+fn steps(client: &mut Client, writer: u64, recorder: &Recorder) {
+    let mut random = Random::new(writer);
+    let mut known: Option<String> = None;
+    for step in 0..STEPS {
+        let number = writer * 1000 + step;
+        let outcome = Outcome::Applied { tag: None };
+        let value = number.to_string();
+        let invoked = recorder.invoked();
+        let choice = random.below(10);
+        let call = match known.take() {
+            Some(tag) if choice < 6 => is_applied(&client.put(&tag, number)).then(|| Call::Put {
+                expected: digest(&tag),
+                value,
+                outcome,
+            }),
+            Some(tag) if choice == 6 => {
+                let response = client.delete(&tag);
+                (response.status != 404 && is_applied(&response))
+                    .then(|| Call::Delete { expected: digest(&tag), outcome })
+            }
+            None if choice < 3 => {
+                let response = client.create(number);
+                (response.status < 300).then_some(Call::Create { value, outcome })
+            }
+            _ => {
+                let response = client.read();
+                match response.status {
+                    404 => Some(Call::Read { saw: None }),
+                    // Without a number it was read while it was being written.
+                    200 => version(client.kind, &response).map(|seen| {
+                        known = Some(tag(&response));
+                        Call::Read { saw: Some(seen) }
+                    }),
+                    _ => None,
+                }
+            }
+        };
+        if let Some(call) = call {
+            recorder.answered(format!("client {writer}"), invoked, call);
+        }
+    }
+}
+
+fn safe_with(kind: Kind) {
+    let upstream = Upstream::start(kind);
+    let gateway = Gateway::start(upstream.place.address);
+    let places = Places { upstream: upstream.place, gateway: gateway.address };
+    leaves_the_honest_alone(places);
+    deletes_what_was_seen(places);
+    replaces_or_deletes(places);
+    lets_one_creator_win(places);
+    counts_every_increment(places);
+    if kind.creates() {
+        has_one_order(places);
+    }
+}
+
+/// For each server: what it does alone, and what it does behind the gateway.
+macro_rules! servers {
+    ($($name:ident: $kind:expr;)*) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn alone_loses_updates() {
+                loses_without($kind);
+            }
+
+            #[test]
+            fn behind_the_gateway_loses_none() {
+                safe_with($kind);
+            }
+        }
+    )*};
+}
+
+servers! {
+    nginx_dav: Kind::NginxDav;
+    apache_dav: Kind::ApacheDav;
+    json_server: Kind::JsonServer;
+    flask: Kind::Flask;
+    wsgidav: Kind::WsgiDav;
+    http_server: Kind::HttpServer;
+}
