@@ -6,11 +6,14 @@ mod connection;
 mod cors;
 mod descriptors;
 mod error;
+pub mod file;
 mod listen;
+mod routed;
 mod run;
 mod telemetry;
 
-pub use config::{Config, HEADER_READ_MAX};
+pub use config::{Config, GATEWAY_CONTENT_BYTES_MAX, HEADER_READ_MAX};
 pub use cors::Origins;
 pub use error::ServeError;
+pub use file::File;
 pub use run::{Running, start};
