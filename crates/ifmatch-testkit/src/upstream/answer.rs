@@ -100,7 +100,7 @@ impl Serving<'_> {
 
     /// In one write, if nothing is to happen in between.
     fn send_parts(&mut self, course: &Course, status: u16, head: &[u8], content: &[u8]) -> Result<(), Over> {
-        let stops = |point| course.cut == Some(point) || course.hold.as_ref().is_some_and(|h| h.0 == point);
+        let stops = |point| course.cut == Some(point) || course.holds.iter().any(|(at, _)| *at == point);
         let (first, second) = head.split_at(head.len() / 2);
         let (third, fourth) = content.split_at(content.len() / 2);
         let mut waiting = first.to_vec();

@@ -78,7 +78,7 @@ pub struct Course {
     pub(super) after: After,
     pub(super) interim: Vec<(u16, Vec<(String, String)>)>,
     pub(super) fields: Vec<(String, String)>,
-    pub(super) hold: Option<(Point, Gate)>,
+    pub(super) holds: Vec<(Point, Gate)>,
     pub(super) cut: Option<Point>,
     pub(super) resets: bool,
     pub(super) is_early: bool,
@@ -187,10 +187,11 @@ impl Course {
         self
     }
 
-    /// Held there until the gate lets it go on. A hold comes before a cut at the same point.
+    /// Held there until the gate lets it go on; may be said of several points. A hold comes before a cut at the same
+    /// point.
     #[must_use]
     pub fn hold(mut self, point: Point, gate: &Gate) -> Self {
-        self.hold = Some((point, gate.clone()));
+        self.holds.push((point, gate.clone()));
         self
     }
 

@@ -126,10 +126,8 @@ impl Serving<'_> {
     /// A point of the exchange: held or cut there, if the course says so.
     pub(super) fn reach(&mut self, course: &Course, point: Point) -> Result<(), Over> {
         self.update(|request| request.reached = point);
-        if let Some((at, gate)) = &course.hold
-            && *at == point
-            && !gate.pass()
-        {
+        let mut gates = course.holds.iter().filter(|(at, _)| *at == point);
+        if !gates.all(|(_, gate)| gate.pass()) {
             return Err(Over);
         }
         if course.cut != Some(point) {
