@@ -1,1 +1,200 @@
-//! To come.
+//! What a gateway must not forget: counts, writes under way, writes in doubt, variants.
+//!
+//! One process has the folder. Everything is synchronous: a call is a few atomic operations and at most two positioned
+//! writes of a few hundred bytes, which the operating system keeps even if the process is killed. Only a power loss can
+//! take them; then a new epoch begins. Nothing is flushed except at the beginning and at the end.
+//!
+//! | file | what |
+//! |---|---|
+//! | `lock` | who has the folder |
+//! | `counters` | epoch, secret, upstream; one count per entry of a fixed table |
+//! | `slots` | writes under way or in doubt |
+//! | `variants` | request fields that answers varied on |
+//!
+//! **Invariant:** within an epoch a count that was handed out is never handed out again after it has advanced, whatever
+//! happens to the process.
+//! **Invariant:** a write is in its slot before its first byte is forwarded, and until its end is in the files.
+//! **Invariant:** a copy of the folder must not be used: counts of the original go on.
+
+mod bytes;
+mod counters;
+mod doubts;
+mod error;
+mod failure;
+mod folder;
+mod header;
+mod inflight;
+mod inner;
+mod keeper;
+mod open;
+mod record;
+mod settle;
+mod shared;
+mod slots;
+mod variants;
+
+pub use counters::Counter;
+pub use doubts::{DoubtView, Held, RESTART};
+pub use error::{Holder, StateError};
+pub use inflight::{Entry, InFlight, NotBegun};
+pub use record::{Kind, Phase};
+pub use settle::{Settled, list, settle};
+pub use variants::{Fields, VARIANT_BYTES_MAX, Variants};
+
+use header::Boot;
+use inflight::Place;
+use inner::Inner;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Bounds of the state.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many counters there are: a power of two, at most 2^28. Fixed when the folder is made.
+    pub counters: u32,
+    /// Writes under way or in doubt at a time, 1 to 2^20. Past it: [`NotBegun::Full`].
+    pub in_flight_max: usize,
+    /// Variants known at a time. Past it none is added.
+    pub variants_max: usize,
+    /// How long a write may still be applied after its answer was lost, where nobody says otherwise: after a restart, and
+    /// of writes that are dropped. The longest of all routes.
+    pub late_write_max: Duration,
+}
+
+/// How a run began.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Began {
+    /// In an empty folder.
+    Fresh,
+    /// Where the last one ended, in good order or not. Writes that were under way are in doubt.
+    Kept,
+    /// With a new epoch, because the old counts are not certain. Exclusive writes are held once.
+    Anew {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The state of one gateway. Process-wide.
+pub struct State {
+    inner: Arc<Inner>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl State {
+    /// Opens the folder for this process, and makes it if it is missing. `upstream`: `host:port`.
+    ///
+    /// # Errors
+    /// [`StateError`]: another process has it, it is of another upstream, or it cannot be read or written. A damaged
+    /// file is no error: see [`State::began`].
+    pub fn open(dir: &Path, upstream: &str, options: &Options) -> Result<Arc<Self>, StateError> {
+        Self::open_in(dir, upstream, options, Boot::present())
+    }
+
+    /// As [`State::open`], as if in that boot of the machine. For tests.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    #[doc(hidden)]
+    pub fn open_in_boot(
+        dir: &Path,
+        upstream: &str,
+        options: &Options,
+        boot: &str,
+    ) -> Result<Arc<Self>, StateError> {
+        Self::open_in(dir, upstream, options, Boot::named(boot))
+    }
+
+    fn open_in(dir: &Path, upstream: &str, options: &Options, boot: Boot) -> Result<Arc<Self>, StateError> {
+        let (inner, news) = open::open(dir, upstream, options, boot)?;
+        let inner = Arc::new(inner);
+        let of_keeper = Arc::clone(&inner);
+        let keeper = thread::Builder::new()
+            .name("ifmatch-doubts".to_owned())
+            .spawn(move || keeper::run(&of_keeper, news))
+            .map_err(StateError::io(dir, "start the thread of"))?;
+        Ok(Arc::new(Self { inner, keeper: Some(keeper) }))
+    }
+
+    /// How this run began.
+    pub fn began(&self) -> &Began {
+        &self.inner.began
+    }
+
+    /// Names the history of all counts: 64 random bits.
+    pub fn epoch(&self) -> u64 {
+        self.inner.epoch
+    }
+
+    /// Random, as old as the epoch. Keys for anything else are to be derived from it, each with its own label.
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.inner.secret
+    }
+
+    /// The counter of a turn key. Nobody who does not know the secret can aim at another's.
+    pub fn counter(&self, key: &str) -> Counter {
+        self.inner.key(key).1
+    }
+
+    /// The count to make tags of and to compare them with. It survives `kill -9`. Never waits, never writes.
+    pub fn count(&self, counter: Counter) -> u64 {
+        self.inner.counters.count(counter)
+    }
+
+    /// An exchange that held no turn has ended and may have changed something. The result is greater than every count
+    /// before; it is not for tags.
+    pub fn advance(&self, counter: Counter) -> u64 {
+        self.inner.counters.advance(counter)
+    }
+
+    /// A write begins. To be called before its first byte is forwarded.
+    ///
+    /// # Errors
+    /// [`NotBegun`]: it must not be forwarded.
+    pub fn begin(self: &Arc<Self>, entry: &Entry<'_>) -> Result<InFlight, NotBegun> {
+        InFlight::begin(self, entry)
+    }
+
+    /// Whether a write of that kind and key has to wait, and for how long at most. To be asked within its turn.
+    pub fn held(&self, key: &str, kind: Kind) -> Option<Held> {
+        self.inner.doubts.held(|| self.inner.key(key).0, kind)
+    }
+
+    /// What is in doubt, in the order in which it began.
+    pub fn doubts(&self) -> Vec<DoubtView> {
+        self.inner.doubts.views()
+    }
+
+    /// How many slots are taken or reserved: writes under way or in doubt, and those of appends for a moment longer.
+    pub fn in_use(&self) -> usize {
+        self.inner.free.in_use()
+    }
+
+    /// The table of variants.
+    pub fn variants(&self) -> &Variants {
+        &self.inner.variants
+    }
+
+    /// Why no write may begin any more; `None`: all is well.
+    pub fn failure(&self) -> Option<String> {
+        self.inner.failure.why()
+    }
+
+    /// The orderly end: refuses further writes, flushes everything and says so in the folder, so that its counts are
+    /// certain even after a power loss. What is still under way is in doubt for the next run.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        self.inner.signal.stop();
+        if let Some(keeper) = self.keeper.take() {
+            // It ends; should it have panicked, there is nobody left to tell.
+            drop(keeper.join());
+        }
+    }
+}
