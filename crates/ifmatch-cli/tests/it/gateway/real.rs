@@ -1,5 +1,7 @@
 //! Servers that people run: directly they lose updates, through the gateway they do not.
 
+#![allow(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
+
 use super::Gateway;
 use super::upstreams::{Kind, Place, Upstream};
 use crate::races::Random;
@@ -14,6 +16,9 @@ use std::thread;
 
 /// Clients that write at the same time.
 const WRITERS: u64 = 6;
+
+/// Clients that want to create the same at the same time.
+const CREATORS: usize = 6;
 
 /// Increments of each through the gateway.
 const INCREMENTS: u64 = 8;
@@ -30,33 +35,31 @@ const HONEST: u64 = 50;
 /// Steps of each client that does this and that.
 const STEPS: u64 = 25;
 
-/// Rounds without the gateway: what was acknowledged, and what is there in the end.
+/// Rounds without the gateway: all read, then all write at the same time. What was acknowledged, and what is there in
+/// the end.
 fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
     let kind = upstream.kind;
     let target = kind.target(name);
     upstream.set(name, 0);
-    let read = || exchange(upstream.address, TIMEOUT, ("GET", &target), NONE, None).unwrap();
-    let number = |response: &Response| kind.number(response).unwrap_or_else(|| panic!("{}", response.text()));
-    let acknowledged = AtomicU64::new(0);
-    let barrier = Barrier::new(usize::try_from(WRITERS).unwrap());
-    thread::scope(|scope| {
-        for _ in 0..WRITERS {
-            scope.spawn(|| {
-                for _ in 0..ROUNDS {
-                    let seen = read();
-                    let own_tag = seen.value("etag").filter(|_| sends_tags).map(|tag| ("If-Match", tag));
-                    let content = kind.content(number(&seen) + 1);
-                    barrier.wait();
-                    let condition: Vec<_> = own_tag.into_iter().collect();
-                    let status = upstream.write("PUT", &target, &condition, &content);
-                    acknowledged.fetch_add(u64::from(status < 300), Ordering::SeqCst);
-                    barrier.wait();
-                }
-            });
-        }
-    });
-    let end = number(&read());
-    Counter { start: 0, acknowledged: acknowledged.into_inner(), unknown: 0, end }
+    let read = || {
+        let response = exchange(upstream.address, TIMEOUT, ("GET", &target), NONE, None).unwrap();
+        let number = kind.number(&response);
+        (number.unwrap_or_else(|| panic!("{kind:?}: {}", response.text())), response)
+    };
+    let write = |(number, seen): (u64, Response)| {
+        let own_tag = seen.value("etag").filter(|_| sends_tags).map(|tag| ("If-Match", tag));
+        let condition: Vec<_> = own_tag.into_iter().collect();
+        upstream.write("PUT", &target, &condition, &kind.content(number + 1)) < 300
+    };
+    let mut acknowledged = 0;
+    for _ in 0..ROUNDS {
+        let seen: Vec<_> = (0..WRITERS).map(|_| read()).collect();
+        acknowledged += thread::scope(|scope| {
+            let threads: Vec<_> = seen.into_iter().map(|seen| scope.spawn(|| write(seen))).collect();
+            threads.into_iter().map(|thread| u64::from(thread.join().unwrap())).sum::<u64>()
+        });
+    }
+    Counter { start: 0, acknowledged, unknown: 0, end: read().0 }
 }
 
 /// All of a round are acknowledged, and one counts.
@@ -169,32 +172,44 @@ fn counts_every_increment(places: Places) {
     assert_eq!(counter.check(), Ok(()));
 }
 
+/// All do the same at the same time; their answers.
+fn together<const N: usize>(
+    clients: [Client; N],
+    act: impl Fn(usize, &mut Client) -> Response + Sync,
+) -> [Response; N] {
+    let barrier = Barrier::new(N);
+    let mut number = 0;
+    thread::scope(|scope| {
+        let threads = clients.map(|mut client| {
+            let (barrier, act, mine) = (&barrier, &act, number);
+            number += 1;
+            scope.spawn(move || {
+                barrier.wait();
+                act(mine, &mut client)
+            })
+        });
+        threads.map(|thread| thread.join().unwrap())
+    })
+}
+
 /// All create the same at the same time.
 fn lets_one_creator_win(places: Places) {
     for round in 0..CONTESTS {
         let name = format!("created-{round}");
-        let barrier = Barrier::new(usize::try_from(WRITERS).unwrap());
-        let answers: Vec<Response> = thread::scope(|scope| {
-            let create = |number| {
-                let mut client = Client::new(places, &name);
-                barrier.wait();
-                client.create(number)
-            };
-            let threads: Vec<_> = (0..WRITERS).map(|number| scope.spawn(move || create(number))).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
+        let clients: [Client; CREATORS] = std::array::from_fn(|_| Client::new(places, &name));
+        let answers = together(clients, |number, client| client.create(number as u64));
         let mut client = Client::new(places, &name);
         if !places.upstream.kind.creates() {
             assert!(answers.iter().all(|answer| answer.status == 404), "{answers:?}");
             assert_eq!(client.read().status, 404);
             continue;
         }
-        let winners: Vec<u64> =
-            (0..).zip(&answers).filter(|(_, answer)| answer.status < 300).map(|(number, _)| number).collect();
-        for lost in answers.iter().filter(|answer| answer.status >= 300) {
+        let (won, lost): (Vec<_>, Vec<_>) = (0..).zip(&answers).partition(|(_, answer)| answer.status < 300);
+        for (_, lost) in lost {
             assert_refused(lost, 412, "already_exists");
         }
-        assert_eq!(winners, [client.seen().1], "round {round}");
+        let won: Vec<u64> = won.into_iter().map(|(number, _)| number).collect();
+        assert_eq!(won, [client.seen().1], "round {round}");
     }
 }
 
@@ -221,16 +236,10 @@ fn replaces_or_deletes(places: Places) {
         places.upstream.set(&name, 1);
         let mut client = Client::new(places, &name);
         let (tag, _) = client.seen();
-        let barrier = Barrier::new(2);
-        let race = |act: fn(&mut Client, &str) -> Response| {
-            let mut client = Client::new(places, &name);
-            barrier.wait();
-            act(&mut client, &tag)
-        };
-        let (put, delete) = thread::scope(|scope| {
-            let put = scope.spawn(|| race(|client, tag| client.put(tag, 2)));
-            let delete = scope.spawn(|| race(|client, tag| client.delete(tag)));
-            (put.join().unwrap(), delete.join().unwrap())
+        let clients = [Client::new(places, &name), Client::new(places, &name)];
+        let [put, delete] = together(clients, |number, client| match number {
+            0 => client.put(&tag, 2),
+            _ => client.delete(&tag),
         });
         let now = client.read();
         match (put.status, delete.status) {
