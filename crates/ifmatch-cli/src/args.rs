@@ -1,6 +1,8 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ifmatch_core::Mode;
+use ifmatch_gateway::settings::Origin;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -37,6 +39,9 @@ Examples:
     curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first'
     curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first' -H 'If-None-Match: *'
 
+  Protect an API that you cannot change, from 127.0.0.1:4428:
+    ifmatch serve --upstream http://127.0.0.1:3000 --mode enforce
+
   Why did I get a 412 with code stale_version?
     ifmatch explain stale_version
 
@@ -44,8 +49,17 @@ Exit codes: 0 fine; 2 usage or configuration.";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
-    /// Serve resources whose every write is conditional and durable
-    Serve(Serve),
+    /// Serve resources whose every write is conditional, or protect any API: --upstream URL
+    Serve(Box<Serve>),
+    /// Check a configuration file and tell what it means
+    #[command(after_help = "Example:\n  ifmatch check ifmatch.toml")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Writes of a gateway whose outcome nobody knows yet
+    #[command(subcommand)]
+    Doubt(Doubt),
     /// Tell what a problem code means and what to do about it
     #[command(
         after_help = "Examples:\n  ifmatch explain                  all codes, a line each\n  ifmatch explain stale_version    one code, whole"
@@ -67,35 +81,51 @@ pub(crate) enum Command {
     Man,
 }
 
-/// Serve resources whose every write is conditional and durable.
+/// Serve resources whose every write is conditional and durable, or protect any HTTP API.
 ///
-/// Any path is a resource; a path that ends in a slash is a collection, which lists its members and takes new ones by
-/// POST. Every acknowledged write is on disk.
+/// Without --upstream: the own store. Any path is a resource; a path that ends in a slash is a collection, which lists its
+/// members and takes new ones by POST. Every acknowledged write is on disk.
+///
+/// With --upstream: a gateway in front of that API, which it does not touch. In enforce mode writes without a condition
+/// are refused with 428, stale ones with 412; the tags that clients need are minted here. Every writer has to come through
+/// the one gateway.
 #[derive(Args, Debug)]
 #[command(after_long_help = SERVE_EXAMPLES)]
 pub(crate) struct Serve {
-    /// Where to serve; port 0 takes any free port
-    #[arg(long, env = "IFMATCH_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:4428", value_parser = address)]
-    pub(crate) listen: SocketAddr,
-    /// Where to serve health and metrics (loopback only); "off" for nowhere
-    #[arg(long, env = "IFMATCH_ADMIN", value_name = "ADDR", default_value = "127.0.0.1:4429", value_parser = admin)]
-    pub(crate) admin: Admin,
-    /// Where the data is; created if missing
-    #[arg(long, env = "IFMATCH_DATA", value_name = "DIR", default_value = "ifmatch-data")]
-    pub(crate) data: PathBuf,
+    /// Where to serve; port 0 takes any free port [default: 127.0.0.1:4428]
+    #[arg(long, env = "IFMATCH_LISTEN", value_name = "ADDR", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where to serve health and metrics (loopback only); "off" for nowhere [default: 127.0.0.1:4429]
+    #[arg(long, env = "IFMATCH_ADMIN", value_name = "ADDR", value_parser = admin)]
+    pub(crate) admin: Option<Admin>,
+    /// The API to protect, as http://127.0.0.1:3000; what is not given here or in the file is as `ifmatch check` tells
+    #[arg(long, env = "IFMATCH_UPSTREAM", value_name = "URL", value_parser = ifmatch_server::file::origin)]
+    pub(crate) upstream: Option<Origin>,
+    /// What happens to writes without a condition [default: observe]
+    #[arg(long, env = "IFMATCH_MODE", value_enum, value_name = "MODE")]
+    pub(crate) mode: Option<ModeFlag>,
+    /// Where a gateway keeps what it must not forget [default: ifmatch-state/HOST-PORT]
+    #[arg(long, env = "IFMATCH_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// A configuration file; flags go before what it says
+    #[arg(short, long, env = "IFMATCH_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the data of the own store is; created if missing [default: ifmatch-data, without --upstream]
+    #[arg(long, env = "IFMATCH_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Web origin whose pages may use the server, as https://app.example, or * for all; pages of this machine's
     /// loopback addresses always may
     #[arg(long, env = "IFMATCH_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub(crate) cors_origin: Vec<String>,
-    /// Largest content of one request, in bytes
-    #[arg(long, env = "IFMATCH_CONTENT_BYTES_MAX", value_name = "BYTES", default_value_t = 16 << 20, value_parser = clap::value_parser!(u64).range(1..=256 << 20))]
-    pub(crate) content_bytes_max: u64,
+    /// Largest content of one request, in bytes [default: 16 MiB; with --upstream 1 GiB]
+    #[arg(long, env = "IFMATCH_CONTENT_BYTES_MAX", value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..=64 << 30))]
+    pub(crate) content_bytes_max: Option<u64>,
     /// Threads that serve connections [default: one per core]
     #[arg(long, env = "IFMATCH_WORKERS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
-    /// Connections at a time; more wait to be accepted
-    #[arg(long, env = "IFMATCH_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub(crate) connections_max: u32,
+    /// Connections at a time; more wait to be accepted [default: 10000]
+    #[arg(long, env = "IFMATCH_CONNECTIONS_MAX", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections_max: Option<u32>,
     /// The data folder was restored from a copy: changes made after the copy are gone, so all tags handed out until now
     /// become stale. To be given once, at the first start after the restore
     #[arg(long)]
@@ -108,6 +138,9 @@ pub(crate) struct Serve {
 const SERVE_EXAMPLES: &str = "\
 Examples:
   ifmatch serve
+  ifmatch serve --upstream http://127.0.0.1:3000                  (observes: changes nothing, counts what is lost)
+  ifmatch serve --upstream http://127.0.0.1:3000 --mode enforce   (428 without a condition, 412 for stale ones)
+  ifmatch serve -c ifmatch.toml
   ifmatch serve --listen 127.0.0.1:8080 --data /var/lib/ifmatch
   ifmatch serve --listen 127.0.0.1:0 --admin off --output json    (prints the address as JSON)
   ifmatch serve --cors-origin https://app.example
@@ -117,6 +150,57 @@ Examples:
   curl -i -X PUT http://127.0.0.1:4428/notes/1 -H 'If-Match: \"TAG YOU READ\"' -d 'second'
 
 SIGTERM and SIGINT stop it in good order: requests that are under way are finished first (at most 30 s).";
+
+/// What happens to writes without a condition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ModeFlag {
+    /// Nothing is counted or looked at.
+    Off,
+    /// Nothing is changed; what would be refused and what is lost is counted.
+    Observe,
+    /// Conditions that are there are evaluated, missing ones are reported to the client.
+    Warn,
+    /// A write without a condition is refused with 428.
+    Enforce,
+}
+
+impl From<ModeFlag> for Mode {
+    fn from(flag: ModeFlag) -> Self {
+        match flag {
+            ModeFlag::Off => Self::Off,
+            ModeFlag::Observe => Self::Observe,
+            ModeFlag::Warn => Self::Warn,
+            ModeFlag::Enforce => Self::Enforce,
+        }
+    }
+}
+
+/// Writes whose outcome nobody knows yet.
+///
+/// When the answer to a write is lost, nobody can say whether it was applied or still will be. Until it cannot any more,
+/// other writers of that resource get 503 outcome_pending. If you know better, because you looked at the upstream, settle
+/// it.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Doubt {
+    /// List them
+    #[command(after_help = "Example:\n  ifmatch doubt list --state ifmatch-state/127.0.0.1-3000")]
+    List {
+        /// The gateway's state folder; may be left out if there is only one below ./ifmatch-state
+        #[arg(long, env = "IFMATCH_STATE", value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
+    /// Say that one of them cannot land any more, so that others need not wait
+    #[command(
+        after_help = "Example:\n  ifmatch doubt settle 1795312345678 --state ifmatch-state/127.0.0.1-3000"
+    )]
+    Settle {
+        /// Its id, from the list; 0 is the wait after a restart of the machine
+        id: u64,
+        /// The gateway's state folder; may be left out if there is only one below ./ifmatch-state
+        #[arg(long, env = "IFMATCH_STATE", value_name = "DIR")]
+        state: Option<PathBuf>,
+    },
+}
 
 /// Where the admin listener goes.
 #[derive(Clone, Copy, Debug)]

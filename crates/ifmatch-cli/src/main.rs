@@ -1,6 +1,8 @@
 //! The `ifmatch` binary: flags, glue, output.
 
 mod args;
+mod check;
+mod doubt;
 mod explain;
 mod output;
 mod serve;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         .init();
     let ended = match cli.command {
         Command::Serve(serve) => serve::run(&serve, cli.output),
+        Command::Check { file } => check::run(&file, cli.output),
+        Command::Doubt(doubt) => doubt::run(&doubt, cli.output),
         Command::Explain { code } => explain::run(code.as_deref(), cli.output),
         Command::Completions { shell } => {
             let mut script = Vec::new();

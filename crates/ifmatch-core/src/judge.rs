@@ -201,6 +201,17 @@ impl<'x> Judge<'x> {
         }
     }
 
+    /// As [`Judge::protection`], with conditions that cannot be understood: what enforcing would refuse from the head.
+    ///
+    /// # Errors
+    /// The code of that refusal.
+    pub fn enforced(&self) -> Result<Protection, Code> {
+        let malformed = [&self.conditions.if_match, &self.conditions.if_none_match]
+            .into_iter()
+            .any(|condition| matches!(condition, TagCondition::Malformed));
+        if malformed { Err(Code::MalformedValidator) } else { self.protection() }
+    }
+
     fn star_allowed(&self) -> bool {
         match self.policy.star {
             Star::Refused => false,

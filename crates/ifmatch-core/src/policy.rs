@@ -17,7 +17,7 @@ pub struct Policy {
     pub dates: Dates,
     /// The status of a refusal because of a stale If-Match or date.
     pub stale_status: StaleStatus,
-    /// The place of its route in the table of whoever admitted the request.
+    /// The place of its route in the table of whoever admitted the request; `usize::MAX`: there is no table.
     pub ordinal: usize,
 }
 
@@ -31,7 +31,7 @@ impl Policy {
             star: Star::Refused,
             dates: Dates::Evaluated,
             stale_status: StaleStatus::PreconditionFailed,
-            ordinal: 0,
+            ordinal: usize::MAX,
         }
     }
 

@@ -1,13 +1,37 @@
 //! The gateway: a reverse proxy that makes the writes of any HTTP API conditional without touching it.
+//!
+//! It mints entity-tags, evaluates conditions against what the upstream holds at that moment, lets one writer at a time
+//! to each resource, and keeps track of what is under way, so that no client overwrites what it has not seen.
+//!
+//! **Invariant:** a tag is never newer than the content it goes out with.
+//! **Invariant:** a write is noted before its first byte is forwarded, and is never sent twice.
+//! **Invariant:** while a write may still land, no other write of its resource is forwarded.
 
+mod body;
+mod check;
+mod cors;
 mod digest;
+mod facts;
+mod gateway;
+mod head;
+mod outgoing;
+mod pass;
+mod read;
+mod refusals;
 mod routes;
 pub mod settings;
 pub mod state;
+mod stats;
 mod tag;
 pub mod upstream;
 pub mod watch;
+mod watching;
+mod write;
 
+pub use body::GatewayBody;
+pub use facts::Facts;
+pub use gateway::{Gateway, OpenError};
 pub use routes::{DEFAULT_ROUTE, Route, RouteError, Routes, principal};
 pub use settings::Settings;
+pub use stats::{Count, Stats};
 pub use tag::{Digest, MintedTag};

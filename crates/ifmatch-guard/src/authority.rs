@@ -3,8 +3,8 @@
 use crate::content::Content;
 use crate::exchange::Exchange;
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response};
 use http_body::Body;
 use ifmatch_core::{Code, HttpDate, Policy, Protection, Refusal, Target};
 use std::future::Future;
@@ -23,6 +23,15 @@ pub trait Authority: Send + Sync + 'static {
     /// 400 or 414 for a path that names nothing safely.
     fn target(&self, path: &str, query: Option<&str>) -> Result<Target, Refusal> {
         Target::parse(path, query)
+    }
+
+    /// The method to judge the request by, if it is not the one it names: a route may let `X-HTTP-Method-Override` count.
+    ///
+    /// # Errors
+    /// 400 for a request that asks to be taken as something else.
+    fn effective_method(&self, head: &Parts, target: &Target) -> Result<Option<Method>, Refusal> {
+        let _ = (head, target);
+        Ok(None)
     }
 
     /// The checks that need no condition and no content: the route and its policy, authentication, method (405, 501),

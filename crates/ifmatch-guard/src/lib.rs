@@ -24,7 +24,7 @@ pub use exchange::{Exchange, Peer, Principal};
 pub use hygiene::HEADER_BYTES_MAX;
 pub use observe::{Decision, Observe, Result as DecisionResult};
 pub use pipeline::{Limits, Pipeline};
-pub use respond::problem_response;
+pub use respond::{Problem, problem_response};
 pub use serialized::{OwnedState, Permit, Serialized, Upstream};
 pub use spool::{Spool, Spooled};
 pub use turns::{Busy, Turn, TurnLimits, Turns};

@@ -200,7 +200,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     /// Steps 1 to 3: the head, its target, its route.
     fn admit(
         &self,
-        head: Parts,
+        mut head: Parts,
         peer: Option<Peer>,
         progress: &Progress,
     ) -> Result<Admitted, Box<Stopped<A::Body>>> {
@@ -212,6 +212,14 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
                 return Err(Box::new(Stopped { response, headers: head.headers }));
             }
         };
+        match self.shared.authority.effective_method(&head, &target) {
+            Ok(None) => {}
+            Ok(Some(method)) => head.method = method,
+            Err(refusal) => {
+                let response = self.refuse_head(&refusal, &head, target.path(), progress);
+                return Err(Box::new(Stopped { response, headers: head.headers }));
+            }
+        }
         let registered = is_registered(&head.method);
         let admission = if registered && head.method == Method::OPTIONS && head.uri.path() == "*" {
             Admission::Answered(options_server())
@@ -257,7 +265,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if MethodClass::of(&x.method) == MethodClass::Write {
-            progress.protection = Some(x.judge(self.shared.authority.now()).protection());
+            progress.protection = Some(x.judge(self.shared.authority.now()).enforced());
         }
         let passed = self.shared.authority.pass(Arc::clone(&x), body).await;
         Ok(match passed.inspect_err(|_| self.tell(&x, &progress, Decided::Unknown, FAILED))? {

@@ -8,6 +8,10 @@ use http::header::{
 use http::{HeaderMap, Method, Response, Version};
 use ifmatch_core::{About, Code, PROBLEM_JSON, Refusal, problem_body};
 
+/// Marks a response, in its extensions, as a refusal written here and not an answer from behind the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct Problem;
+
 /// Writes a refusal as RFC 9457 problem details, or as a small HTML page with the same content for those who ask for
 /// one. Never to be stored by a cache (RFC 6585, Section 3).
 pub fn problem_response<B: From<Bytes>>(
@@ -24,6 +28,7 @@ pub fn problem_response<B: From<Bytes>>(
         if html { ("text/html; charset=utf-8", page(refusal, &body)) } else { (PROBLEM_JSON, body) };
     let mut response = with_content(about.method, body);
     *response.status_mut() = refusal.status();
+    response.extensions_mut().insert(Problem);
     let fields = response.headers_mut();
     fields.extend(refusal.fields().iter().map(|(n, v)| (n.clone(), v.clone())));
     fields.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));

@@ -6,17 +6,19 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use ifmatch_store::Sqlite;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Says why writes cannot be taken.
+pub(crate) type Ready = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
 /// What the admin pages look at.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) registry: Arc<Registry>,
-    pub(crate) store: Arc<Sqlite>,
+    pub(crate) ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     pub(crate) draining: Arc<AtomicBool>,
 }
 
@@ -32,17 +34,12 @@ pub(crate) fn router(admin: Admin) -> Router {
 
 /// Ready to take writes: not on the way down, and the storage is trusted.
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
-    let stats = admin.store.stats();
     if admin.draining.load(Ordering::Relaxed) {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())
-    } else if stats.poisoned {
-        let cause = stats.last_error.unwrap_or_default();
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("the storage failed, writes are refused until a restart: {cause}\n"),
-        )
-    } else {
-        (StatusCode::OK, "ok\n".to_owned())
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+    }
+    match (admin.ready)() {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }
 

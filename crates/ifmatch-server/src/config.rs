@@ -1,6 +1,8 @@
 //! What a server is started with.
 
 use crate::cors::Origins;
+use crate::file::AuditSettings;
+use ifmatch_gateway::Settings;
 use ifmatch_guard::Limits;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,15 +20,26 @@ pub(crate) const STREAMS_MAX: u32 = 128;
 /// How long requests that are under way are waited for when the server is told to stop.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// Everything that can be set about a resource server.
+/// Most content of guarded writes that one request keeps in memory in a gateway; more of it waits in a file, in bytes.
+pub(crate) const SPOOLED_FROM_BYTES: usize = 1 << 20;
+/// All content that waits in files, in bytes. Past it: 503.
+pub(crate) const SPOOL_BYTES_MAX: usize = 8 << 30;
+/// Largest content of a guarded write in a gateway, in bytes, unless it is set.
+pub const GATEWAY_CONTENT_BYTES_MAX: usize = 1 << 30;
+
+/// Everything that can be set about a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where resources are served. Port 0: any free port.
     pub listen: SocketAddr,
     /// Where health and metrics are served; `None`: nowhere. Loopback only, there is no access control on it.
     pub admin: Option<SocketAddr>,
-    /// The data folder.
-    pub data: PathBuf,
+    /// The data folder of the own store; `None`: there is none.
+    pub data: Option<PathBuf>,
+    /// The upstream in front of which it stands; `None`: everything is served from the store.
+    pub gateway: Option<Settings>,
+    /// Where decisions on writes are recorded.
+    pub audit: AuditSettings,
     /// Threads that serve connections; default: one per core.
     pub workers: usize,
     /// Connections at a time, all workers together. Past it new ones wait to be accepted.
@@ -47,7 +60,9 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4428)),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 4429))),
-            data,
+            data: Some(data),
+            gateway: None,
+            audit: AuditSettings::default(),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: 10_000,
             limits: Limits::default(),
@@ -55,5 +70,11 @@ impl Config {
             restored: false,
             insecure_public: false,
         }
+    }
+
+    /// The defaults, for a gateway.
+    pub fn gateway(settings: Settings) -> Self {
+        let limits = Limits { content_bytes_max: GATEWAY_CONTENT_BYTES_MAX, ..Limits::default() };
+        Self { data: None, gateway: Some(settings), limits, ..Self::new(PathBuf::new()) }
     }
 }

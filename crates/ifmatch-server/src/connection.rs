@@ -2,19 +2,21 @@
 
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
-use http::header::ORIGIN;
+use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use ifmatch_guard::{Authority, Observe, Pipeline};
+use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,12 +25,22 @@ use tokio_io_timeout::TimeoutStream;
 /// Pause after the system could not give a connection (no file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Numbers of connections, for telling them apart.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// What all workers share.
-#[derive(Debug)]
 pub(crate) struct Shared<A, O> {
     pub(crate) pipeline: Pipeline<A, O>,
-    pub(crate) origins: Origins,
+    pub(crate) pages: Pages<A>,
     pub(crate) connections: Arc<Semaphore>,
+}
+
+/// Who decides what web pages of other origins may do.
+pub(crate) enum Pages<A> {
+    /// We do.
+    Own(Origins),
+    /// The upstream; a refusal of ours is made readable for those that it lets in.
+    Upstream(fn(&A, &HeaderValue, &mut HeaderMap)),
 }
 
 /// Accepts and serves until `stop` is ready, then finishes what is under way.
@@ -39,7 +51,8 @@ pub(crate) async fn serve<A, O>(
     drain_max: Duration,
 ) where
     A: Authority<Error = Infallible>,
-    A::Body: http_body_util::BodyExt<Data = bytes::Bytes, Error = Infallible> + Unpin,
+    A::Body: http_body::Body<Data = bytes::Bytes> + Unpin,
+    <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     O: Observe,
 {
     let graceful = GracefulShutdown::new();
@@ -50,7 +63,7 @@ pub(crate) async fn serve<A, O>(
             accepted = accept(&listener, &shared.connections) => accepted,
             () = &mut stop => break,
         };
-        let (stream, place) = match accepted {
+        let (stream, address, place) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -59,9 +72,10 @@ pub(crate) async fn serve<A, O>(
             }
         };
         let connection_shared = Arc::clone(&shared);
+        let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
         let service = service_fn(move |request| {
             let shared = Arc::clone(&connection_shared);
-            async move { Ok::<_, Infallible>(answer(&shared, request).await) }
+            async move { Ok::<_, Infallible>(answer(&shared, peer, request).await) }
         });
         let connection =
             server.serve_connection(TokioIo::new(Box::pin(bounded(stream))), service).into_owned();
@@ -83,11 +97,11 @@ pub(crate) async fn serve<A, O>(
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, address, place))
 }
 
 /// A client that takes nothing of its answer for a while does not keep the connection.
@@ -115,24 +129,45 @@ fn server() -> auto::Builder<TokioExecutor> {
     server
 }
 
-async fn answer<A, O>(shared: &Shared<A, O>, request: Request<Incoming>) -> Response<A::Body>
+async fn answer<A, O>(shared: &Shared<A, O>, peer: Peer, request: Request<Incoming>) -> Response<A::Body>
 where
     A: Authority<Error = Infallible>,
     O: Observe,
 {
-    if let Some(response) = cors::preflight(&shared.origins, &request) {
+    let origins = match &shared.pages {
+        Pages::Own(origins) => origins,
+        Pages::Upstream(let_read) => {
+            let origin = request.headers().get(ORIGIN).cloned();
+            let mut response = handle(shared, peer, request).await;
+            if let Some(origin) = origin
+                && response.extensions().get::<Problem>().is_some()
+            {
+                let_read(shared.pipeline.authority(), &origin, response.headers_mut());
+            }
+            return response;
+        }
+    };
+    if let Some(response) = cors::preflight(origins, &request) {
         return response;
     }
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = if cors::is_foreign_write(&shared.origins, &request) {
+    let mut response = if cors::is_foreign_write(origins, &request) {
         let refusal = cors::foreign(&request);
         shared.pipeline.turn_away(request, &refusal)
     } else {
-        match shared.pipeline.handle(request).await {
-            Ok(response) => response,
-            Err(never) => match never {},
-        }
+        handle(shared, peer, request).await
     };
-    cors::expose(&shared.origins, origin.as_ref(), response.headers_mut());
+    cors::expose(origins, origin.as_ref(), response.headers_mut());
     response
+}
+
+async fn handle<A, O>(shared: &Shared<A, O>, peer: Peer, request: Request<Incoming>) -> Response<A::Body>
+where
+    A: Authority<Error = Infallible>,
+    O: Observe,
+{
+    match shared.pipeline.handle_from(Some(peer), request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }

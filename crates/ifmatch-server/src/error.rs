@@ -37,6 +37,32 @@ pub enum ServeError {
     /// The data folder cannot be used.
     #[error("{0}")]
     Open(#[from] OpenError),
+    /// The gateway cannot be opened.
+    #[error("{0}")]
+    Gateway(#[from] ifmatch_gateway::OpenError),
+    /// The gateway would forward to itself.
+    #[error(
+        "the upstream {address} is this server itself: name the server that is to be protected (--upstream)"
+    )]
+    Loop {
+        /// The address of both.
+        address: SocketAddr,
+    },
+    /// Routes go to the own store, which has no folder.
+    #[error(
+        "a route goes to the own store, but no data folder is named.\n  Name one with --data DIR, or data = \"DIR\" in [gateway]."
+    )]
+    NoStore,
+    /// A folder or file beside the data cannot be made.
+    #[error("cannot make {what} {}: {source}", path.display())]
+    Beside {
+        /// What it is.
+        what: &'static str,
+        /// Where.
+        path: std::path::PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The system refuses what every process needs.
     #[error("cannot start a thread or its event loop: {0}")]
     Runtime(io::Error),

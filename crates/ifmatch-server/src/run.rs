@@ -1,18 +1,24 @@
 //! Starting and stopping.
 
-use crate::admin::{self, Admin};
-use crate::config::{Config, DRAIN_MAX};
-use crate::connection::{self, Shared};
+use crate::admin::{self, Admin, Ready};
+use crate::config::{Config, DRAIN_MAX, SPOOL_BYTES_MAX, SPOOLED_FROM_BYTES};
+use crate::connection::{self, Pages, Shared};
 use crate::descriptors;
 use crate::error::ServeError;
 use crate::listen;
+use crate::routed::Routed;
 use crate::telemetry::{StoreMetrics, Telemetry};
-use ifmatch_guard::Pipeline;
+use ifmatch_gateway::settings::To;
+use ifmatch_gateway::{Gateway, Settings};
+use ifmatch_guard::{Authority, Observe, Pipeline, Spool};
 use ifmatch_origin::Documents;
 use ifmatch_store::{Options, Sqlite};
 use prometheus_client::registry::Registry;
+use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -20,13 +26,22 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 
 /// A server that runs until it is stopped.
-#[derive(Debug)]
 pub struct Running {
     listen: SocketAddr,
     admin: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     draining: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    ended: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("listen", &self.listen)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Running {
@@ -41,56 +56,157 @@ impl Running {
     }
 
     /// Accepts no more connections, finishes the requests that are under way (at most 30 s) and closes the store.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.draining.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a worker panicked");
             }
         }
+        if let Some(ended) = self.ended.take() {
+            ended();
+        }
     }
 }
 
-type Service = Shared<Documents<Sqlite>, Telemetry>;
-
-/// Starts a resource server: checks the addresses, binds them, opens the data folder, and serves.
+/// Starts a server: checks the addresses, binds them, opens the folders, and serves.
 ///
 /// # Errors
 /// Why it does not start; nothing is left running.
 pub fn start(config: &Config) -> Result<Running, ServeError> {
     check_exposure(config)?;
-    let workers = config.workers.max(1);
-    let (listen, listeners) = bind(config.listen, "--listen", workers)?;
-    let admin = config.admin.map(|address| bind(address, "--admin", 1)).transpose()?;
-    let content_bytes_max = config.limits.content_bytes_max;
-    let mut options = Options::default();
-    options.content_bytes_max = Some(content_bytes_max);
-    options.restored = config.restored;
-    let store = Arc::new(Sqlite::open(&config.data, options)?);
+    // First of all the address, alone: two gateways of one upstream must not both believe that they are the only one.
+    let sockets = bound(config)?;
+    let store = config.data.as_deref().map(|data| open_store(config, data)).transpose()?.map(Arc::new);
+    match &config.gateway {
+        None => serve_store(config, sockets, store.ok_or(ServeError::NoStore)?),
+        Some(settings) => serve_gateway(config, sockets, settings, store),
+    }
+}
 
+/// The sockets of both listeners.
+struct Sockets {
+    listen: SocketAddr,
+    listeners: Vec<TcpListener>,
+    admin: Option<(SocketAddr, Vec<TcpListener>)>,
+}
+
+fn bound(config: &Config) -> Result<Sockets, ServeError> {
+    let (listen, listeners) = bind(config.listen, "--listen", config.workers.max(1))?;
+    let admin = config.admin.map(|address| bind(address, "--admin", 1)).transpose()?;
+    Ok(Sockets { listen, listeners, admin })
+}
+
+fn open_store(config: &Config, data: &Path) -> Result<Sqlite, ServeError> {
+    let mut options = Options::default();
+    options.content_bytes_max = Some(match config.gateway {
+        None => config.limits.content_bytes_max,
+        Some(_) => SPOOLED_FROM_BYTES,
+    });
+    options.restored = config.restored;
+    Ok(Sqlite::open(data, options)?)
+}
+
+fn connections(config: &Config) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(descriptors::admit(config.connections_max)))
+}
+
+fn serve_store(config: &Config, sockets: Sockets, store: Arc<Sqlite>) -> Result<Running, ServeError> {
     let mut registry = Registry::default();
-    let telemetry = Telemetry::new(&mut registry);
+    let telemetry = Telemetry::new(&mut registry, &["store".to_owned()]);
     registry.register_collector(Box::new(StoreMetrics(Arc::clone(&store))));
-    let documents = Documents::new(Arc::clone(&store), content_bytes_max);
+    let documents = Documents::new(Arc::clone(&store), config.limits.content_bytes_max);
     let shared = Arc::new(Shared {
         pipeline: Pipeline::new(documents, telemetry, config.limits),
-        origins: config.origins.clone(),
-        connections: Arc::new(Semaphore::new(descriptors::admit(config.connections_max))),
+        pages: Pages::Own(config.origins.clone()),
+        connections: connections(config),
     });
+    let ready = move || store_ready(&store);
+    run(sockets, &shared, Arc::new(registry), Box::new(ready), Box::new(|| {}))
+}
 
-    let (stop, stopped) = watch::channel(false);
-    let draining = Arc::new(AtomicBool::new(false));
-    let mut running = Running {
-        listen,
-        admin: admin.as_ref().map(|(address, _)| *address),
-        stop,
-        draining,
-        threads: Vec::new(),
+fn serve_gateway(
+    config: &Config,
+    sockets: Sockets,
+    settings: &Settings,
+    store: Option<Arc<Sqlite>>,
+) -> Result<Running, ServeError> {
+    let is_itself = settings.upstream.port == sockets.listen.port()
+        && (settings.upstream.host == "localhost"
+            || settings.upstream.host.parse().is_ok_and(|ip: IpAddr| ip == sockets.listen.ip()));
+    if is_itself {
+        return Err(ServeError::Loop { address: sockets.listen });
+    }
+    let needs_store = settings.routes.iter().any(|route| route.to == To::Store);
+    if needs_store && store.is_none() {
+        return Err(ServeError::NoStore);
+    }
+    let gateway = Gateway::open(settings.clone())?;
+    let spool = settings.state.join("spool");
+    std::fs::create_dir_all(&spool).map_err(|source| ServeError::Beside {
+        what: "the spool folder",
+        path: spool.clone(),
+        source,
+    })?;
+    let mut registry = Registry::default();
+    let names: Vec<String> = gateway.routes().table().iter().map(|r| r.settings.name.clone()).collect();
+    let telemetry = Telemetry::new(&mut registry, &names);
+    let documents = store.as_ref().map(|store| {
+        registry.register_collector(Box::new(StoreMetrics(Arc::clone(store))));
+        Documents::new(Arc::clone(store), SPOOLED_FROM_BYTES)
+    });
+    let state = Arc::clone(gateway.state());
+    let spool = Spool::new(spool, SPOOLED_FROM_BYTES, SPOOL_BYTES_MAX);
+    let shared = Arc::new(Shared {
+        pipeline: Pipeline::spooling(Routed { gateway, store: documents }, telemetry, config.limits, spool),
+        pages: Pages::Upstream(|routed: &Routed, origin, refusal| routed.gateway.let_read(origin, refusal)),
+        connections: connections(config),
+    });
+    let watched = Arc::clone(&state);
+    let ready = move || {
+        let state_ready =
+            watched.failure().map_or(Ok(()), |why| Err(format!("the state folder failed: {why}")));
+        state_ready.and_then(|()| store.as_ref().map_or(Ok(()), |store| store_ready(store)))
     };
-    let started = start_threads(&mut running, listeners, &shared, &stopped).and_then(|()| {
-        let Some((_, sockets)) = admin else { return Ok(()) };
-        let state = Admin { registry: Arc::new(registry), store, draining: Arc::clone(&running.draining) };
+    run(sockets, &shared, Arc::new(registry), Box::new(ready), Box::new(move || state.close()))
+}
+
+fn store_ready(store: &Sqlite) -> Result<(), String> {
+    let stats = store.stats();
+    if !stats.poisoned {
+        return Ok(());
+    }
+    let cause = stats.last_error.unwrap_or_default();
+    Err(format!("the storage failed, writes are refused until a restart: {cause}"))
+}
+
+/// Serves until it is stopped; `ended` runs when nothing is under way any more.
+fn run<A, O>(
+    sockets: Sockets,
+    shared: &Arc<Shared<A, O>>,
+    registry: Arc<Registry>,
+    ready: Ready,
+    ended: Box<dyn FnOnce() + Send>,
+) -> Result<Running, ServeError>
+where
+    A: Authority<Error = Infallible>,
+    A::Body: http_body::Body<Data = bytes::Bytes> + Unpin,
+    <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    O: Observe,
+{
+    let (stop, stopped) = watch::channel(false);
+    let mut running = Running {
+        listen: sockets.listen,
+        admin: sockets.admin.as_ref().map(|(address, _)| *address),
+        stop,
+        draining: Arc::new(AtomicBool::new(false)),
+        threads: Vec::new(),
+        ended: Some(ended),
+    };
+    let started = start_threads(&mut running, sockets.listeners, shared, &stopped).and_then(|()| {
+        let Some((_, sockets)) = sockets.admin else { return Ok(()) };
+        let state = Admin { registry, ready: Arc::from(ready), draining: Arc::clone(&running.draining) };
         start_admin(&mut running, sockets, state, stopped)
     });
     match started {
@@ -120,12 +236,18 @@ fn bind(
     listen::bind(address, sockets).map_err(|source| ServeError::Listen { address, flag, source })
 }
 
-fn start_threads(
+fn start_threads<A, O>(
     running: &mut Running,
     listeners: Vec<TcpListener>,
-    shared: &Arc<Service>,
+    shared: &Arc<Shared<A, O>>,
     stopped: &watch::Receiver<bool>,
-) -> Result<(), ServeError> {
+) -> Result<(), ServeError>
+where
+    A: Authority<Error = Infallible>,
+    A::Body: http_body::Body<Data = bytes::Bytes> + Unpin,
+    <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    O: Observe,
+{
     for (index, listener) in listeners.into_iter().enumerate() {
         let (shared, stop) = (Arc::clone(shared), stopping(stopped.clone()));
         spawn(running, format!("ifmatch-{index}"), async move |runtime| {

@@ -1,7 +1,7 @@
 //! Metrics. Counters are registered before the first request, so that counting is one addition on a known cell.
 
 use http::Method;
-use ifmatch_core::{Code, Protection, Reason, Refusal};
+use ifmatch_core::{Code, Mode, Protection, Reason, Refusal};
 use ifmatch_guard::{Decision, DecisionResult, Observe};
 use ifmatch_store::{Sqlite, Stats};
 use prometheus_client::collector::Collector;
@@ -24,34 +24,39 @@ const OTHER_REASONS: [&str; 2] = ["star", "other"];
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     reads: Counter,
-    writes: Vec<Counter>,
     applied: Counter,
     unknown: Counter,
+    routes: Vec<RouteCounters>,
+}
+
+/// The counters of one route.
+#[derive(Debug)]
+struct RouteCounters {
+    writes: Vec<Counter>,
     rejections: Vec<Counter>,
+    would_reject: Vec<Counter>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct WriteLabels {
-    route: &'static str,
+    route: Arc<str>,
     method: &'static str,
     kind: &'static str,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct RejectionLabels {
-    route: &'static str,
+    route: Arc<str>,
     method: &'static str,
     reason: &'static str,
 }
 
-/// The one route of the own store.
-const ROUTE: &str = "store";
-
 impl Telemetry {
-    /// Registers everything.
-    pub(crate) fn new(registry: &mut Registry) -> Self {
+    /// Registers everything, for routes of these names in the order of their policies' ordinals.
+    pub(crate) fn new(registry: &mut Registry, routes: &[String]) -> Self {
         let writes: Family<WriteLabels, Counter> = Family::default();
         let rejections: Family<RejectionLabels, Counter> = Family::default();
+        let would_reject: Family<RejectionLabels, Counter> = Family::default();
         let (reads, applied, unknown) = (Counter::default(), Counter::default(), Counter::default());
         let registry = registry.sub_registry_with_prefix("ifmatch");
         registry.register(
@@ -60,6 +65,11 @@ impl Telemetry {
             writes.clone(),
         );
         registry.register("rejections", "Requests that were refused, by why", rejections.clone());
+        registry.register(
+            "would_reject",
+            "Requests that would have been refused if the route enforced",
+            would_reject.clone(),
+        );
         registry.register("reads", "Safe requests that were answered", reads.clone());
         registry.register("writes_applied", "Writes that were applied", applied.clone());
         registry.register("writes_unknown", "Writes whose outcome nobody knows", unknown.clone());
@@ -71,37 +81,56 @@ impl Telemetry {
                 .flat_map(|m| kinds.iter().map(move |&k| (m, k)).collect::<Vec<_>>())
                 .collect::<Vec<_>>()
         };
-        Self {
-            reads,
-            applied,
-            unknown,
-            writes: each(&KINDS)
-                .into_iter()
-                .map(|(method, kind)| writes.get_or_create_owned(&WriteLabels { route: ROUTE, method, kind }))
-                .collect(),
-            rejections: each(&[&REASONS[..], &OTHER_REASONS[..]].concat())
+        let all_reasons = [&REASONS[..], &OTHER_REASONS[..]].concat();
+        let refusals = |family: &Family<RejectionLabels, Counter>, route: &Arc<str>| {
+            each(&all_reasons)
                 .into_iter()
                 .map(|(method, reason)| {
-                    rejections.get_or_create_owned(&RejectionLabels { route: ROUTE, method, reason })
+                    family.get_or_create_owned(&RejectionLabels { route: Arc::clone(route), method, reason })
                 })
-                .collect(),
-        }
+                .collect()
+        };
+        let routes = routes.iter().map(|name| {
+            let route: Arc<str> = name.as_str().into();
+            RouteCounters {
+                writes: each(&KINDS)
+                    .into_iter()
+                    .map(|(method, kind)| {
+                        writes.get_or_create_owned(&WriteLabels { route: Arc::clone(&route), method, kind })
+                    })
+                    .collect(),
+                rejections: refusals(&rejections, &route),
+                would_reject: refusals(&would_reject, &route),
+            }
+        });
+        Self { reads, applied, unknown, routes: routes.collect() }
+    }
+
+    /// The counters of a route; of the last one for what came to none.
+    fn route(&self, decision: &Decision<'_>) -> Option<&RouteCounters> {
+        let ordinal = decision.policy.map_or(usize::MAX, |policy| policy.ordinal);
+        self.routes.get(ordinal).or_else(|| self.routes.last())
     }
 }
 
 impl Observe for Telemetry {
     fn decided(&self, decision: &Decision<'_>) {
         let method = method_index(decision.method);
+        let reasons = REASONS.len() + OTHER_REASONS.len();
+        let Some(route) = self.route(decision) else { return };
         if let Some(protection) = decision.protection {
-            self.writes[method * KINDS.len() + kind_index(protection)].inc();
+            route.writes[method * KINDS.len() + kind_index(protection)].inc();
+            let waived = decision.policy.is_some_and(|policy| policy.mode != Mode::Enforce);
+            if let (Err(code), true) = (protection, waived) {
+                route.would_reject[method * reasons + reason_index(&Refusal::new(code))].inc();
+            }
         }
         let _before = match decision.result {
             DecisionResult::Read => self.reads.inc(),
             DecisionResult::Applied => self.applied.inc(),
             DecisionResult::NotApplied => 0,
             DecisionResult::Refused(refusal) => {
-                let reasons = REASONS.len() + OTHER_REASONS.len();
-                self.rejections[method * reasons + reason_index(refusal)].inc()
+                route.rejections[method * reasons + reason_index(refusal)].inc()
             }
             DecisionResult::Unknown => self.unknown.inc(),
         };

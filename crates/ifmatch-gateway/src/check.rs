@@ -1,0 +1,251 @@
+//! The check: what is there now, read with the caller's credentials and past every cache, and judged.
+
+use crate::gateway::{Gateway, now};
+use crate::head::Purpose;
+use crate::read::{discard, is_aged, is_present};
+use crate::refusals;
+use crate::routes::Route;
+use crate::state::Counter;
+use crate::tag::MintedTag;
+use crate::upstream::{Sending, collect};
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use http::{Method, Response, StatusCode};
+use ifmatch_core::{CurrentState, EntityTag, Outcome, Refusal, Representation, TagCondition};
+use ifmatch_guard::Exchange;
+use std::time::Duration;
+
+/// Variants that one If-Match may name; tags beyond match nothing.
+const VARIANTS_CHECKED_MAX: usize = 4;
+/// How much of an answer that is handed on instead is kept, in bytes.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// What a check read found.
+pub(crate) enum Looked {
+    /// A representation; its tag unless it cannot have one.
+    Present(Option<MintedTag>),
+    /// Nothing.
+    Absent,
+    /// The upstream does not let this client look: its own answer.
+    Answered(Response<Bytes>),
+}
+
+/// What a check leaves behind beside its outcome.
+#[derive(Default)]
+pub(crate) struct Checked {
+    /// The tag of what was there.
+    pub(crate) before: Option<HeaderValue>,
+    /// The upstream's own answer, to be given instead.
+    pub(crate) answer: Option<Response<Bytes>>,
+}
+
+impl Gateway {
+    /// Judges a conditional request against what is there now. For a write, inside its turn.
+    ///
+    /// # Errors
+    /// The refusal, if what is there could not be found out.
+    pub(crate) async fn judge_now(
+        &self,
+        x: &Exchange,
+        route: &Route,
+        counter: Counter,
+    ) -> Result<(Outcome, Checked), Refusal> {
+        let count = self.state.count(counter);
+        let judge = x.judge(now());
+        let conditions = judge.conditions();
+        let sent: Vec<MintedTag> = match &conditions.if_match {
+            TagCondition::Tags(tags) => tags.iter().filter_map(|tag| MintedTag::parse(&tag)).collect(),
+            _ => Vec::new(),
+        };
+        let current = |tag: &&MintedTag| tag.epoch == self.state.epoch() && tag.count == count;
+        let candidates: Vec<MintedTag> = sent.iter().filter(current).copied().collect();
+        let only_match = matches!(conditions.if_match, TagCondition::Tags(_))
+            && matches!(conditions.if_none_match, TagCondition::Absent);
+        if route.is_exclusive() && only_match {
+            // Whoever writes comes through here, so the count tells all there is to tell.
+            let held = candidates.first().map(|tag| tag.to_value());
+            let outcome = on(x, CurrentState::Present(present(held.as_ref())));
+            return Ok((outcome, Checked { before: held, ..Checked::default() }));
+        }
+        let mut variants: Vec<Option<u32>> = Vec::new();
+        let asked =
+            if candidates.is_empty() { sent.iter().take(1) } else { candidates.iter().take(usize::MAX) };
+        for tag in asked {
+            if !variants.contains(&tag.variant) && variants.len() < VARIANTS_CHECKED_MAX {
+                variants.push(tag.variant);
+            }
+        }
+        if variants.is_empty() {
+            variants.push(None);
+        }
+        let mut checked = Checked::default();
+        let mut last = None;
+        for variant in variants {
+            let known = variant.is_none_or(|index| self.state.variants().fields(index).is_some());
+            if !known {
+                if candidates.iter().any(|tag| tag.variant == variant) {
+                    return Err(refusals::variant_unknown());
+                }
+                continue;
+            }
+            let tag = match self.look(x, route, count, variant).await? {
+                Looked::Answered(response) => {
+                    checked.answer = Some(response);
+                    return Ok((Outcome::NotModified, checked));
+                }
+                Looked::Absent => return Ok((on(x, CurrentState::Absent), checked)),
+                Looked::Present(tag) => tag,
+            };
+            let Some(tag) = tag else {
+                let needs_version = !candidates.is_empty();
+                if needs_version {
+                    return Err(refusals::misconfigured(
+                        "the representation has no digest (too large, or the route's digest source is not in it)",
+                        "digest_bytes_max, another digest source, or writers = \"gateway-only\"",
+                    ));
+                }
+                return Ok((on(x, CurrentState::Present(present(None))), checked));
+            };
+            // The count is the same and the content is not: somebody wrote around us.
+            let mine: Vec<_> = candidates.iter().filter(|c| c.variant == variant).collect();
+            let matching = mine.iter().find(|candidate| candidate.digest == tag.digest);
+            if matching.is_none() && !mine.is_empty() {
+                self.stats.around.add();
+            }
+            let value = matching.map_or(tag, |candidate| **candidate).to_value();
+            checked.before = Some(value);
+            last = Some(());
+            if matching.is_some() {
+                break;
+            }
+        }
+        if last.is_none() {
+            return Err(refusals::variant_unknown());
+        }
+        let shown = checked.before.clone();
+        let mut outcome = on(x, CurrentState::Present(present(shown.as_ref())));
+        if let (Outcome::Refused(refusal), Some(_)) = (&outcome, &route.settings.check_authorization) {
+            // Read with credentials that are not the caller's: used to compare only.
+            outcome = Outcome::Refused(refusal.clone().current_etag(None));
+        }
+        Ok((outcome, checked))
+    }
+
+    /// Reads what is there, within the time for checks.
+    pub(crate) async fn look(
+        &self,
+        x: &Exchange,
+        route: &Route,
+        count: u64,
+        variant: Option<u32>,
+    ) -> Result<Looked, Refusal> {
+        self.stats.checks.add();
+        let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
+        let looked = match tokio::time::timeout(time, self.look_now(x, route, count, variant, time)).await {
+            Ok(looked) => looked,
+            Err(_) => Err(refusals::unavailable(format!(
+                "the upstream did not answer GET within {} s",
+                time.as_secs_f64()
+            ))),
+        };
+        looked.inspect_err(|_| self.stats.checks_failed.add())
+    }
+
+    async fn look_now(
+        &self,
+        x: &Exchange,
+        route: &Route,
+        count: u64,
+        variant: Option<u32>,
+        time: Duration,
+    ) -> Result<Looked, Refusal> {
+        let fields = variant.and_then(|index| self.state.variants().fields(index));
+        let purpose = Purpose::Check(fields.as_deref());
+        let request = || {
+            let mut request = self.outgoing(x, &Method::GET, purpose, Sending::empty());
+            if let Some(credentials) = &route.settings.check_authorization {
+                request.headers_mut().remove(COOKIE);
+                request.headers_mut().insert(AUTHORIZATION, credentials.clone());
+            }
+            request
+        };
+        let answer = self.fetch(request, time).await.map_err(|refusal| {
+            refusals::unavailable(
+                refusal.own_detail().unwrap_or("the upstream cannot be reached").trim_end_matches('.'),
+            )
+        })?;
+        let (head, body) = answer.response.into_parts();
+        let status = head.status;
+        if is_aged(&head.headers) && (is_present(status) || is_gone(status)) {
+            return Err(refusals::unavailable(
+                "a cache in front of the upstream answered, although it was told not to",
+            ));
+        }
+        if is_present(status) {
+            let variant = if variant.is_some() { Ok(variant) } else { self.variant(x, &head.headers) };
+            // An answer that is cut says nothing about what is there.
+            let minted = self.mint(x, route, count, variant, &head, body).await.map_err(|refusal| {
+                refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))
+            })?;
+            discard(minted.content).await;
+            return Ok(Looked::Present(minted.tag));
+        }
+        let own_credentials = route.settings.check_authorization.is_some();
+        match status.as_u16() {
+            404 | 410 => {
+                // The connection can be used again when nothing more comes.
+                drop(collect(body, ANSWER_BYTES_MAX).await);
+                Ok(Looked::Absent)
+            }
+            405 | 501 => Err(refusals::misconfigured(
+                format_args!("the upstream answers GET with {status}"),
+                "writers = \"gateway-only\" on this route needs no check read",
+            )),
+            401 | 403 | 407 if own_credentials => Err(refusals::misconfigured(
+                format_args!("the upstream answers GET with {status} to the route's own credentials"),
+                "check_authorization on this route",
+            )),
+            300..=399 | 400..=499
+                if status != StatusCode::NOT_MODIFIED && status != StatusCode::REQUEST_TIMEOUT =>
+            {
+                let mut head = head;
+                crate::head::clean_answer(&mut head.headers);
+                crate::head::strip_validators(&mut head.headers);
+                self.learned.answered(&x.headers, &mut head.headers);
+                let content = collect(body, ANSWER_BYTES_MAX)
+                    .await
+                    .map_err(|_| refusals::unavailable("the answer is cut or too large"))?;
+                head.headers.remove(http::header::TRAILER);
+                head.headers.remove(http::header::CONTENT_LENGTH);
+                Ok(Looked::Answered(Response::from_parts(head, content.bytes)))
+            }
+            _ => Err(refusals::unavailable(format_args!("the upstream answers GET with {status}"))),
+        }
+    }
+
+    /// What a stale condition would be told, for a client that waits before it sends its content.
+    pub(crate) async fn foresee(&self, x: &Exchange, route: &Route) -> Option<Refusal> {
+        if !route.mints() || !x.judge(now()).conditions().bind_writes() {
+            return None;
+        }
+        let key = self.turn_key(x, route);
+        match self.judge_now(x, route, self.state.counter(&key)).await {
+            Ok((Outcome::Refused(refusal), _)) => Some(refusal),
+            // Only what is certain; whatever else there is to say is said inside the turn.
+            _ => None,
+        }
+    }
+}
+
+fn is_gone(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE)
+}
+
+fn present(tag: Option<&HeaderValue>) -> Representation<'_> {
+    let etag = tag.and_then(|tag| EntityTag::parse(tag.as_bytes()));
+    Representation { etag, last_modified: None, content_bytes: None }
+}
+
+fn on(x: &Exchange, state: CurrentState<'_>) -> Outcome {
+    x.judge(now()).on_state(&state)
+}

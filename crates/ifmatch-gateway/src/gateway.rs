@@ -1,0 +1,353 @@
+//! The gateway as an authority behind the pipeline.
+
+use crate::body::{Budget, GatewayBody};
+use crate::cors::Learned;
+use crate::head::{self, Heads, Purpose};
+use crate::refusals;
+use crate::routes::{Route, RouteError, Routes};
+use crate::settings::{Evaluate, Settings, To};
+use crate::state::{self, State, StateError};
+use crate::stats::Stats;
+use crate::upstream::{Answer, Fresh, SendErrorKind, Sending, Upstream};
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request};
+use http_body::Body;
+use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
+use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Passed, Read, TurnLimits, Turns};
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// How many connections are tried for one request, where each was closed before anything was sent or answered.
+pub(crate) const ATTEMPTS_MAX: usize = 3;
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The state folder cannot be used.
+    #[error("{0}")]
+    State(#[from] StateError),
+    /// The routes cannot be used.
+    #[error("{0}")]
+    Routes(#[from] RouteError),
+}
+
+/// Guards an upstream. One per upstream and process: turns, counters and slots are shared by all cores.
+pub struct Gateway {
+    pub(crate) settings: Settings,
+    pub(crate) routes: Routes,
+    pub(crate) state: Arc<State>,
+    pub(crate) upstream: Upstream,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) heads: Heads,
+    pub(crate) learned: Learned,
+    pub(crate) digests: Arc<Budget>,
+    pub(crate) stats: Stats,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// The longest time that any write may still land after its answer was lost.
+fn longest_hold(settings: &Settings) -> Duration {
+    let routes = settings.routes.iter().filter_map(|route| route.late_write_max);
+    routes.fold(settings.times.late_write_max, Duration::max)
+}
+
+impl Gateway {
+    /// Opens the state folder and gets ready. Nothing is sent to the upstream.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let authority = format!("{}:{}", settings.upstream.host, settings.upstream.port);
+        let options = state::Options {
+            counters: settings.counters,
+            in_flight_max: settings.bounds.in_flight_max,
+            variants_max: settings.bounds.variants_max,
+            late_write_max: longest_hold(&settings),
+        };
+        // Before the folder is touched: routes that cannot be used change nothing.
+        drop(Routes::new(&settings, &[0; 32])?);
+        let state = State::open(&settings.state, &authority, &options)?;
+        Ok(Self {
+            routes: Routes::new(&settings, state.secret())?,
+            upstream: Upstream::new(
+                settings.upstream.clone(),
+                settings.times,
+                settings.bounds.connections_max,
+            ),
+            turns: Turns::new(TurnLimits::default()),
+            heads: Heads::new(&settings.upstream, settings.host),
+            learned: Learned::default(),
+            digests: Budget::new(settings.bounds.digest_bytes_total_max),
+            stats: Stats::default(),
+
+            state,
+            settings,
+        })
+    }
+
+    /// As it was set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its routes.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// Its durable state.
+    pub fn state(&self) -> &Arc<State> {
+        &self.state
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Connections to the upstream.
+    pub fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// Lets the page that asked read a refusal of ours, if the upstream was seen to let it read answers.
+    pub fn let_read(&self, origin: &HeaderValue, refusal: &mut HeaderMap) {
+        self.learned.refused(origin, refusal);
+    }
+
+    /// The key of the line a request's writers wait in.
+    pub(crate) fn turn_key<'x>(&self, x: &'x Exchange, route: &Route) -> std::borrow::Cow<'x, str> {
+        self.routes.turn_key(route, &x.target, &x.headers, x.uri.authority().map(|a| a.as_str()))
+    }
+
+    pub(crate) fn answer_max(&self, route: &Route) -> Duration {
+        route.settings.answer_max.unwrap_or(self.settings.times.answer_max)
+    }
+
+    pub(crate) fn late_write_max(&self, route: &Route) -> Duration {
+        route.settings.late_write_max.unwrap_or(self.settings.times.late_write_max)
+    }
+
+    pub(crate) fn digest_bytes_max(&self, route: &Route) -> usize {
+        route.settings.digest_bytes_max.unwrap_or(self.settings.bounds.digest_bytes_max)
+    }
+
+    /// A request to the upstream, ready to be sent.
+    pub(crate) fn outgoing(
+        &self,
+        x: &Exchange,
+        method: &Method,
+        purpose: Purpose<'_>,
+        content: Sending,
+    ) -> Request<Sending> {
+        let mut request = Request::new(content);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = head::target(x, purpose);
+        *request.headers_mut() = self.heads.request(x, purpose);
+        request
+    }
+
+    /// Sends a safe request, once more if the connection had been closed while it was idle.
+    pub(crate) async fn fetch(
+        &self,
+        request: impl Fn() -> Request<Sending> + Send,
+        answer_max: Duration,
+    ) -> Result<Answer, Refusal> {
+        let mut fresh = Fresh::Any;
+        for attempt in 1.. {
+            let connection =
+                self.upstream.connect(fresh).await.map_err(|error| refusals::unreachable(&error))?;
+            let sent = match connection.start(request()) {
+                Ok(mut pending) => pending.head(answer_max).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(answer) => return Ok(answer),
+                // A read can be repeated, on a connection that is looked at more closely.
+                Err(error)
+                    if error.reused
+                        && !error.answered
+                        && error.kind != SendErrorKind::TimedOut
+                        && attempt < ATTEMPTS_MAX =>
+                {
+                    fresh = Fresh::Recent;
+                }
+                Err(error) => return Err(refusals::unanswered(&error)),
+            }
+        }
+        Err(Refusal::new(Code::UpstreamUnreachable))
+    }
+}
+
+/// The current second of the system's clock.
+pub(crate) fn now() -> HttpDate {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    HttpDate::from_unix(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+/// Methods that also write what `Destination` names.
+pub(crate) fn has_destination(method: &Method) -> bool {
+    matches!(method.as_str(), "COPY" | "MOVE")
+}
+
+/// The other resource that COPY and MOVE write (RFC 4918, Section 10.3).
+///
+/// # Errors
+/// 400 if it is missing, of another authority, or cannot be named safely.
+pub(crate) fn destination(
+    method: &Method,
+    uri: &http::Uri,
+    headers: &HeaderMap,
+) -> Result<Option<Target>, Refusal> {
+    if !has_destination(method) {
+        return Ok(None);
+    }
+    let bad = |detail: &str| Err(Refusal::bad_request("destination", detail));
+    let mut named = headers.get_all("destination").iter();
+    let (Some(value), None) = (named.next(), named.next()) else {
+        return bad("The request needs one Destination field.");
+    };
+    let Some(to) = value.to_str().ok().and_then(|text| text.trim().parse::<http::Uri>().ok()) else {
+        return bad("Destination is not a URI.");
+    };
+    let host = uri.authority().map(|a| a.as_str()).or_else(|| headers.get(http::header::HOST)?.to_str().ok());
+    if let (Some(there), Some(here)) = (to.authority(), host)
+        && !there.as_str().eq_ignore_ascii_case(here)
+    {
+        return bad("Destination names another server.");
+    }
+    Target::parse_forwarded(to.path(), to.query()).map(Some)
+}
+
+impl Authority for Gateway {
+    type Body = GatewayBody;
+    type Error = Infallible;
+
+    fn target(&self, path: &str, query: Option<&str>) -> Result<Target, Refusal> {
+        match Target::parse_forwarded(path, query) {
+            // Nothing is judged, so nothing is refused.
+            Err(_) if !self.routes.strict() => Ok(Target::verbatim(path, query)),
+            parsed => parsed,
+        }
+    }
+
+    fn effective_method(&self, head: &Parts, target: &Target) -> Result<Option<Method>, Refusal> {
+        let route = self.routes.find(target);
+        if !route.policy.mode.evaluates() || head.method != Method::POST {
+            return Ok(None);
+        }
+        let in_query = target.query().is_some_and(|query| names_method(query.as_bytes()));
+        match (head::method_override(&head.headers), route.settings.method_override) {
+            (Some(named), true) => {
+                match Method::from_bytes(named.as_bytes().to_ascii_uppercase().trim_ascii()) {
+                    Ok(method) if MethodClass::of(&method) == MethodClass::Write => Ok(Some(method)),
+                    _ => Err(Refusal::bad_request(
+                        "method_override",
+                        "The method that overrides POST is not a write.",
+                    )),
+                }
+            }
+            _ if in_query => Err(overridden()),
+            _ => Ok(None),
+        }
+    }
+
+    fn admit(&self, head: &Parts, target: &Target) -> Admission<GatewayBody> {
+        if matches!(head.method, Method::TRACE | Method::CONNECT) {
+            let allow = HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS");
+            return Admission::Refused(Refusal::new(Code::MethodNotAllowed).field(ALLOW, allow));
+        }
+        let mut route = self.routes.find(target);
+        if has_destination(&head.method) && self.routes.strict() {
+            match destination(&head.method, &head.uri, &head.headers) {
+                Ok(Some(to)) => {
+                    let there = self.routes.find(&to);
+                    if there.policy.mode.evaluates() && !route.policy.mode.evaluates() {
+                        route = there;
+                    }
+                }
+                Ok(None) => {}
+                Err(refusal) => return Admission::Refused(refusal),
+            }
+        }
+        let policy = Arc::clone(&route.policy);
+        let judged = policy.mode.evaluates() && route.settings.to == To::Upstream;
+        let is_write = MethodClass::of(&head.method) == MethodClass::Write;
+        match route.settings.evaluate {
+            Evaluate::Gateway if judged => Admission::Guarded(policy),
+            Evaluate::Upstream if judged && is_write => Admission::Guarded(policy),
+            Evaluate::Gateway | Evaluate::Upstream => Admission::Passed(policy),
+        }
+    }
+
+    fn now(&self) -> HttpDate {
+        now()
+    }
+
+    async fn read(&self, x: &Exchange) -> Result<Read<GatewayBody>, Infallible> {
+        let route = Arc::clone(self.routes.of(&x.policy));
+        Ok(match MethodClass::of(&x.method) {
+            MethodClass::Read => self.representation(x, &route).await,
+            MethodClass::SafeOther | MethodClass::Ignores | MethodClass::Write => self.safe(x, &route).await,
+        }
+        .unwrap_or_else(Read::Refused))
+    }
+
+    async fn pass<B>(&self, x: Arc<Exchange>, content: B) -> Result<Passed<GatewayBody>, Infallible>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let route = Arc::clone(self.routes.of(&x.policy));
+        Ok(self.hand_through(x, &route, content).await.unwrap_or_else(Passed::Refused))
+    }
+
+    fn content_bytes_max(&self, x: &Exchange) -> Option<u64> {
+        self.routes.of(&x.policy).settings.content_bytes_max
+    }
+
+    async fn preview(&self, x: &Exchange) -> Option<Refusal> {
+        let route = Arc::clone(self.routes.of(&x.policy));
+        self.foresee(x, &route).await
+    }
+
+    async fn act(&self, x: Arc<Exchange>, content: Content) -> Result<Acted<GatewayBody>, Infallible> {
+        let route = Arc::clone(self.routes.of(&x.policy));
+        let is_form = x.method == Method::POST
+            && x.headers
+                .get(http::header::CONTENT_TYPE)
+                .is_some_and(|v| v.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        if is_form && names_method(content.bytes()) {
+            return Ok(Acted::Refused(overridden(), None));
+        }
+        Ok(match route.settings.evaluate {
+            Evaluate::Upstream => self.forward_conditional(x, &route, &content).await,
+            Evaluate::Gateway => self.write(x, route, content).await,
+        }
+        .unwrap_or_else(|refusal| Acted::Refused(refusal, None)))
+    }
+}
+
+/// Whether a query or a form has the parameter by which some frameworks take a POST for another method.
+fn names_method(pairs: &[u8]) -> bool {
+    pairs.split(|&b| matches!(b, b'&' | b';')).any(|pair| {
+        let name = pair.split(|&b| b == b'=').next().unwrap_or(pair);
+        percent_encoding::percent_decode(name).eq(b"_method".iter().copied())
+    })
+}
+
+fn overridden() -> Refusal {
+    let detail = "The POST asks with _method to be taken as another method, which was not judged. Send that method itself.";
+    Refusal::bad_request("method_override", detail)
+}

@@ -1,0 +1,273 @@
+//! Heads of messages on their way through: what is kept, taken away, added, and in which order.
+
+use crate::settings::{HostField, Origin};
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, ETAG, EXPECT, FORWARDED, HOST, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Uri, Version};
+use ifmatch_guard::Exchange;
+use std::net::{IpAddr, SocketAddr};
+
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// The conditions of a request and Range, in the order in which they are sent: first of all fields, so that no cut of the
+/// head makes a conditional write an unconditional one.
+const CONDITIONS: [HeaderName; 6] =
+    [IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, IF_MODIFIED_SINCE, IF_RANGE, RANGE];
+
+/// Fields with which a request asks to be taken as another one than was judged.
+const DISGUISES: [&str; 6] = [
+    "x-http-method-override",
+    "x-method-override",
+    "x-http-method",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-uri",
+];
+
+/// What a request is sent on for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose<'a> {
+    /// As it came.
+    Verbatim,
+    /// Conditions are the upstream's business; disguises are not let through.
+    Conditional,
+    /// Judged here. Only `If-None-Match: *` is for the upstream as well.
+    Judged,
+    /// The same, for the whole representation under no coding.
+    Whole,
+    /// To see what is there now: the fields that the tag's holder selected by, and no cache.
+    Check(Option<&'a [(HeaderName, Option<HeaderValue>)]>),
+}
+
+/// What does not depend on the request.
+#[derive(Clone, Debug)]
+pub(crate) struct Heads {
+    host: HostField,
+    upstream: HeaderValue,
+}
+
+impl Heads {
+    pub(crate) fn new(upstream: &Origin, host: HostField) -> Self {
+        let name =
+            if upstream.host.contains(':') { format!("[{}]", upstream.host) } else { upstream.host.clone() };
+        let authority = if upstream.port == 80 { name } else { format!("{name}:{}", upstream.port) };
+        let upstream =
+            HeaderValue::try_from(authority).unwrap_or(HeaderValue::from_static("upstream.invalid"));
+        Self { host, upstream }
+    }
+
+    /// The upstream's own authority.
+    pub(crate) fn upstream(&self) -> &HeaderValue {
+        &self.upstream
+    }
+
+    /// The header section that a request is sent on with.
+    pub(crate) fn request(&self, x: &Exchange, purpose: Purpose<'_>) -> HeaderMap {
+        let mut out = HeaderMap::with_capacity(x.headers.len() + 5);
+        out.insert(HOST, self.host_of(x));
+        conditions(x, purpose, &mut out);
+        let named = connection_options(&x.headers);
+        for (name, value) in &x.headers {
+            if goes_through(name, value, purpose) && !named.iter().any(|n| n == name) {
+                out.append(name.clone(), value.clone());
+            }
+        }
+        match purpose {
+            Purpose::Whole => drop(out.insert(ACCEPT_ENCODING, IDENTITY)),
+            Purpose::Check(fields) => check_fields(fields, &mut out),
+            Purpose::Verbatim | Purpose::Conditional | Purpose::Judged => {}
+        }
+        out.append(VIA, via(x.version));
+        if let Some(forwarded) = self.forwarded(x) {
+            out.append(FORWARDED, forwarded);
+        }
+        out
+    }
+
+    /// The authority in the target goes before Host (RFC 9112, Section 3.2.2); HTTP/2 has it there.
+    fn host_of(&self, x: &Exchange) -> HeaderValue {
+        if self.host == HostField::Upstream {
+            return self.upstream.clone();
+        }
+        let named = x.uri.authority().and_then(|a| HeaderValue::try_from(a.as_str()).ok());
+        named
+            .or_else(|| x.headers.get(HOST).cloned())
+            .filter(|h| !h.is_empty())
+            .unwrap_or_else(|| self.upstream.clone())
+    }
+
+    /// RFC 7239: who asked, and for which host.
+    fn forwarded(&self, x: &Exchange) -> Option<HeaderValue> {
+        let mut text = String::with_capacity(64);
+        text.push_str("for=");
+        push_node(&mut text, x.peer?.address);
+        let host = x.uri.authority().map(|a| a.as_str()).or_else(|| x.headers.get(HOST)?.to_str().ok());
+        if let Some(host) = host.filter(|h| !h.is_empty() && !h.contains(['"', '\\'])) {
+            text.push_str(";host=\"");
+            text.push_str(host);
+            text.push('"');
+        }
+        text.push_str(";proto=http");
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+fn push_node(text: &mut String, address: SocketAddr) {
+    use std::fmt::Write;
+    // Writing to a string cannot fail.
+    let _: std::fmt::Result = match address.ip().to_canonical() {
+        IpAddr::V4(ip) => write!(text, "{ip}"),
+        IpAddr::V6(ip) => write!(text, "\"[{ip}]\""),
+    };
+}
+
+/// RFC 9110, Section 7.6.3: the version it came in, and who we are.
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_2 => "2 ifmatch",
+        Version::HTTP_10 => "1.0 ifmatch",
+        _ => "1.1 ifmatch",
+    })
+}
+
+fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut HeaderMap) {
+    match purpose {
+        Purpose::Verbatim | Purpose::Conditional => {
+            for name in CONDITIONS {
+                for value in x.headers.get_all(&name) {
+                    out.append(name.clone(), value.clone());
+                }
+            }
+        }
+        Purpose::Judged => {
+            let star = x.headers.get_all(IF_NONE_MATCH).iter().find(|v| v.as_bytes().trim_ascii() == b"*");
+            if let Some(star) = star {
+                out.insert(IF_NONE_MATCH, star.clone());
+            }
+        }
+        Purpose::Whole | Purpose::Check(_) => {}
+    }
+}
+
+fn check_fields(selected_by: Option<&[(HeaderName, Option<HeaderValue>)]>, out: &mut HeaderMap) {
+    for (name, value) in selected_by.unwrap_or_default() {
+        match value {
+            Some(value) => drop(out.insert(name.clone(), value.clone())),
+            None => drop(out.remove(name)),
+        }
+    }
+    out.insert(ACCEPT_ENCODING, IDENTITY);
+    out.insert(CACHE_CONTROL, NO_CACHE);
+    out.insert(PRAGMA, NO_CACHE);
+}
+
+/// The fields that `Connection` names. Those that belong to the request itself were refused before.
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+    let mut named = Vec::new();
+    for line in headers.get_all(CONNECTION) {
+        let tokens = line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii);
+        named.extend(tokens.filter_map(|token| HeaderName::from_bytes(token).ok()));
+    }
+    named
+}
+
+/// Fields of one hop (RFC 9110, Section 7.6.1).
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    *name == CONNECTION
+        || *name == TRANSFER_ENCODING
+        || *name == UPGRADE
+        || *name == TE
+        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+}
+
+fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) -> bool {
+    if *name == TE {
+        // What is asked of us is asked of the upstream: hyper reads trailers.
+        return value.as_bytes().eq_ignore_ascii_case(b"trailers") && !matches!(purpose, Purpose::Check(_));
+    }
+    if is_hop_by_hop(name) || *name == HOST || *name == EXPECT || CONDITIONS.contains(name) {
+        return false;
+    }
+    match purpose {
+        Purpose::Verbatim => true,
+        Purpose::Conditional | Purpose::Judged => !is_disguise(name),
+        Purpose::Whole => !is_disguise(name) && *name != ACCEPT_ENCODING,
+        Purpose::Check(_) => {
+            let is_of_the_write = name.as_str().starts_with("content-")
+                || matches!(
+                    name.as_str(),
+                    "prefer" | "idempotency-key" | "trailer" | "destination" | "overwrite" | "depth"
+                );
+            !is_disguise(name) && !is_of_the_write
+        }
+    }
+}
+
+/// Gateways of many languages hand `If_Match` and `If-Match` on under one name, so a name with an underscore could say
+/// what was not judged.
+fn is_disguise(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    if name.starts_with("x-") && DISGUISES.contains(&name) {
+        return true;
+    }
+    name.contains('_') && {
+        let meant = name.replace('_', "-");
+        DISGUISES.contains(&meant.as_str())
+            || CONDITIONS.iter().any(|c| c.as_str() == meant)
+            || meant.starts_with("content-")
+            || matches!(
+                meant.as_str(),
+                "host" | "transfer-encoding" | "connection" | "authorization" | "cookie" | "expect"
+            )
+    }
+}
+
+/// The method that a request asks to be taken as.
+pub(crate) fn method_override(headers: &HeaderMap) -> Option<&HeaderValue> {
+    DISGUISES[..3].iter().find_map(|name| headers.get(*name))
+}
+
+/// The origin-form target that is sent on.
+pub(crate) fn target(x: &Exchange, purpose: Purpose<'_>) -> Uri {
+    let as_it_came = purpose == Purpose::Verbatim || x.uri.path() == x.target.path();
+    let spelled = match x.uri.path_and_query().filter(|_| as_it_came) {
+        Some(spelled) if !spelled.as_str().is_empty() => Some(spelled.clone()),
+        _ => match x.target.query() {
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", x.target.path())).ok(),
+            None => PathAndQuery::try_from(x.target.path()).ok(),
+        },
+    };
+    Uri::from(spelled.unwrap_or(PathAndQuery::from_static("/")))
+}
+
+/// Takes from an answer what belongs to the hop.
+pub(crate) fn clean_answer(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in connection_options(headers) {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in [TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        headers.remove(name);
+    }
+}
+
+/// Takes the upstream's validators from an answer: on a route where we mint, they never reach clients.
+pub(crate) fn strip_validators(headers: &mut HeaderMap) {
+    headers.remove(ETAG);
+    headers.remove(LAST_MODIFIED);
+}
+
+/// Whether a head announces content.
+pub(crate) fn announces_content(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+}

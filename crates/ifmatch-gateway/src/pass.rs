@@ -1,0 +1,312 @@
+//! Requests that are handed through unjudged: a transparent proxy that counts, and remembers what it saw.
+
+use crate::body::{GatewayBody, Tap};
+use crate::facts::Facts;
+use crate::gateway::{ATTEMPTS_MAX, Gateway};
+use crate::head::{self, Purpose};
+use crate::refusals;
+use crate::routes::Route;
+use crate::state::{Counter, State};
+use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use ifmatch_core::{Code, MethodClass, Mode, Protection, Refusal};
+use ifmatch_guard::{Acted, Exchange, Passed};
+use parking_lot::Mutex;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+/// Advances the count when the exchange ends, however it ends: what is not known to have changed nothing may have.
+struct Ends {
+    state: Arc<State>,
+    counter: Option<Counter>,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        if let Some(counter) = self.counter {
+            self.state.advance(counter);
+        }
+    }
+}
+
+/// Digests content as it goes by.
+#[derive(Default)]
+struct Passing {
+    hasher: blake3::Hasher,
+    complete: bool,
+}
+
+impl Passing {
+    fn digest(&self) -> Option<u64> {
+        let first = |hash: blake3::Hash| {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(&hash.as_bytes()[..8]);
+            u64::from_be_bytes(bytes)
+        };
+        self.complete.then(|| first(self.hasher.finalize()))
+    }
+}
+
+impl Gateway {
+    /// Sends a request on as it came, and its answer back as it comes.
+    pub(crate) async fn hand_through<B>(
+        &self,
+        x: Arc<Exchange>,
+        route: &Route,
+        content: B,
+    ) -> Result<Passed<GatewayBody>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let mode = route.policy.mode;
+        let purpose = if mode.evaluates() { Purpose::Conditional } else { Purpose::Verbatim };
+        let writes = MethodClass::of(&x.method) == MethodClass::Write;
+        let watched = mode == Mode::Observe;
+        let key = (writes || watched).then(|| self.turn_key(&x, route).into_owned()).unwrap_or_default();
+        let counted = writes && mode != Mode::Off;
+        let mut ends =
+            Ends { state: Arc::clone(&self.state), counter: counted.then(|| self.state.counter(&key)) };
+        let began = Instant::now();
+        let sent = Arc::new(Mutex::new(Passing::default()));
+        let mut content = (!content.is_end_stream()).then_some(content);
+        let is_empty = content.is_none();
+        if writes && watched {
+            self.watch_write_began(&x, &key, began);
+        }
+        let body = match content.take() {
+            None => {
+                sent.lock().complete = true;
+                Sending::empty()
+            }
+            Some(body) if writes && watched => Sending::stream(Observed { body, sent: Arc::clone(&sent) }),
+            Some(body) => Sending::stream(Mapped(body)),
+        };
+        let request = self.outgoing(&x, &x.method, purpose, body);
+        let repeatable = is_empty && !writes;
+        let answer = match self.send_once(request, repeatable, &x, route, purpose).await {
+            Ok(answer) => answer,
+            Err(Unsent::Before(refusal)) => {
+                ends.counter = None;
+                return Err(refusal);
+            }
+            Err(Unsent::After(cause)) if writes => {
+                let detail =
+                    format!("The write was sent to the upstream, and {cause}. It may have been applied.");
+                let refusal =
+                    Refusal::new(Code::OutcomeUnknown).detail(detail).status_code(StatusCode::BAD_GATEWAY);
+                return Ok(Passed::Acted(Acted::Unknown(refusal, None)));
+            }
+            Err(Unsent::After(cause)) => {
+                let refusal = Refusal::new(Code::UpstreamUnreachable);
+                return Err(refusal.detail(format!("The upstream gave no answer: {cause}.")));
+            }
+        };
+        let (mut head, body) = answer.response.into_parts();
+        head::clean_answer(&mut head.headers);
+        let status = head.status;
+        if mode.evaluates() {
+            self.advertise(route, &mut head.headers);
+            self.learned.answered(&x.headers, &mut head.headers);
+        }
+        if !writes {
+            let tapped = watched && x.method == Method::GET && matches!(status.as_u16(), 200 | 304);
+            let body = if tapped { self.tapped(&x, key, began, body) } else { GatewayBody::stream(body) };
+            return Ok(Passed::Read(Response::from_parts(head, body)));
+        }
+        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+            // Nothing changed.
+            ends.counter = None;
+        }
+        let applied = status.is_success() || status == StatusCode::SEE_OTHER;
+        if watched {
+            let digest = sent.lock().digest();
+            let facts = self.watch_passed(&x, &key, began, digest, applied);
+            x.note(Facts { ..facts });
+        }
+        // The exchange ends with its answer.
+        let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));
+        let response = Response::from_parts(head, body);
+        Ok(Passed::Acted(match status.as_u16() {
+            200..=303 => Acted::Applied(
+                response,
+                x.judge(crate::gateway::now()).protection().unwrap_or(Protection::None),
+            ),
+            400..=499 => Acted::NotApplied(response),
+            _ => Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response)),
+        }))
+    }
+
+    async fn send_once(
+        &self,
+        mut request: http::Request<Sending>,
+        repeatable: bool,
+        x: &Exchange,
+        route: &Route,
+        purpose: Purpose<'_>,
+    ) -> Result<Answer, Unsent> {
+        let mut fresh = if repeatable { Fresh::Any } else { Fresh::Recent };
+        for attempt in 1..=ATTEMPTS_MAX {
+            let connection =
+                self.upstream.connect(fresh).await.map_err(|e| Unsent::Before(refusals::unreachable(&e)))?;
+            let sent = match connection.start(request) {
+                Ok(pending) => self.head(pending, route).await,
+                Err(error) => Err(error),
+            };
+            let error = match sent {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let again =
+                repeatable && error.reused && !error.answered && error.kind != SendErrorKind::TimedOut;
+            request = match (error.kind, error.request) {
+                // Not one byte has left.
+                (SendErrorKind::NotSent, Some(request)) if attempt < ATTEMPTS_MAX => *request,
+                _ if again && attempt < ATTEMPTS_MAX => {
+                    self.outgoing(x, &x.method, purpose, Sending::empty())
+                }
+                (SendErrorKind::NotSent, _) => {
+                    let detail = "The upstream closed the connection before anything was sent.";
+                    return Err(Unsent::Before(Refusal::new(Code::UpstreamUnreachable).detail(detail)));
+                }
+                (kind, _) => return Err(Unsent::After(cause(kind))),
+            };
+            fresh = Fresh::Recent;
+        }
+        Err(Unsent::After("no connection stayed open"))
+    }
+
+    async fn head(&self, mut pending: Pending, route: &Route) -> Result<Answer, crate::upstream::SendError> {
+        pending.head(self.answer_max(route)).await
+    }
+}
+
+fn cause(kind: SendErrorKind) -> &'static str {
+    match kind {
+        SendErrorKind::NotSent => "the connection was closed before anything was sent",
+        SendErrorKind::Lost => "the connection was cut before the answer",
+        SendErrorKind::TimedOut => "there was no answer in time",
+        SendErrorKind::Malformed => "the answer is not HTTP",
+        SendErrorKind::Content => "the content of the request broke off",
+    }
+}
+
+/// Why there is no answer.
+enum Unsent {
+    /// Nothing was sent.
+    Before(Refusal),
+    /// Something may have been.
+    After(&'static str),
+}
+
+/// Holds the end of an exchange until its answer has gone by.
+struct Ending {
+    ends: Option<Ends>,
+}
+
+impl Tap for Ending {
+    fn data(&mut self, _: &Bytes) {}
+
+    fn complete(&mut self) {
+        self.ends = None;
+    }
+}
+
+/// Content of a request, with its error as the upstream side takes it.
+struct Mapped<B>(B);
+
+impl<B> Body for Mapped<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.0).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// The same, digested as it goes by.
+struct Observed<B> {
+    body: B,
+    sent: Arc<Mutex<Passing>>,
+}
+
+impl<B> Body for Observed<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let mut sent = self.sent.lock();
+        match &frame {
+            None => sent.complete = true,
+            Some(Ok(frame)) => {
+                if let Some(piece) = frame.data_ref() {
+                    sent.hasher.update(piece);
+                }
+                sent.complete = self.body.is_end_stream();
+            }
+            Some(Err(_)) => {}
+        }
+        drop(sent);
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What a client reads, digested as it goes by.
+pub(crate) struct ReadTap<F: FnOnce(Option<u64>) + Send> {
+    passing: Passing,
+    seen: Option<F>,
+}
+
+impl<F: FnOnce(Option<u64>) + Send> ReadTap<F> {
+    pub(crate) fn new(seen: F) -> Self {
+        Self { passing: Passing::default(), seen: Some(seen) }
+    }
+}
+
+impl<F: FnOnce(Option<u64>) + Send> Tap for ReadTap<F> {
+    fn data(&mut self, piece: &Bytes) {
+        self.passing.hasher.update(piece);
+    }
+
+    fn complete(&mut self) {
+        self.passing.complete = true;
+        if let Some(seen) = self.seen.take() {
+            seen(self.passing.digest());
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! Reads on routes where the gateway mints: the tag is of the content that goes out, and the conditions are answered here.
+
+use crate::body::{GatewayBody, Lease};
+use crate::digest;
+use crate::gateway::{Gateway, now};
+use crate::head::{self, Purpose};
+use crate::outgoing::Outgoing;
+use crate::routes::Route;
+use crate::settings::DigestSource;
+use crate::tag::MintedTag;
+use crate::upstream::{Answer, CollectError, ResponseBody, Sending, collect};
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
+    HeaderValue, VARY,
+};
+use http::response::Parts;
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body;
+use ifmatch_core::{
+    Code, CurrentState, EntityTag, MethodClass, Outcome, Refusal, Representation, Selection, TagCondition,
+};
+use ifmatch_guard::{Exchange, Read};
+use std::time::Instant;
+
+/// Content that is thrown away is read to its end if it is no longer than this, so that the connection can be kept.
+const DISCARDED_BYTES_MAX: usize = 64 << 10;
+
+/// Memory for content that does not say how long it is, at first, in bytes.
+const UNANNOUNCED_BYTES: usize = 64 << 10;
+
+/// Fields that select a representation but are of the writer itself, or that we settle.
+const NOT_SELECTING: [&str; 9] = [
+    "accept-encoding",
+    "authorization",
+    "cookie",
+    "origin",
+    "host",
+    "access-control-request-method",
+    "access-control-request-headers",
+    "x-forwarded-proto",
+    "forwarded",
+];
+
+/// The content of an answer, as far as it was read.
+pub(crate) enum Taken {
+    /// All of it, with its share of the memory for this.
+    Whole(Bytes, Option<Lease>),
+    /// It goes by: not needed, or too large.
+    Passing(Bytes, ResponseBody),
+}
+
+/// A representation whose tag is known, or is known not to be there.
+pub(crate) struct Minted {
+    pub(crate) tag: Option<MintedTag>,
+    pub(crate) content: Taken,
+}
+
+/// The variant of an answer cannot be told: it varies on everything, or the table of variants is full.
+pub(crate) struct Unknown;
+
+/// The fields a representation was selected by, with the values of the request.
+pub(crate) type Selecting = Vec<(HeaderName, Option<HeaderValue>)>;
+
+impl Gateway {
+    /// GET and HEAD.
+    pub(crate) async fn representation(
+        &self,
+        x: &Exchange,
+        route: &Route,
+    ) -> Result<Read<GatewayBody>, Refusal> {
+        let key = self.turn_key(x, route);
+        let counter = self.state.counter(&key);
+        // Before the request is forwarded: a tag is never newer than its content.
+        let count = self.state.count(counter);
+        let request = || self.outgoing(x, &Method::GET, Purpose::Whole, Sending::empty());
+        let answer = self.fetch(request, self.answer_max(route)).await?;
+        let (mut head, body) = answer.response.into_parts();
+        head::clean_answer(&mut head.headers);
+        self.learned.answered(&x.headers, &mut head.headers);
+        if !is_present(head.status) {
+            head::strip_validators(&mut head.headers);
+            return Ok(Read::Answered(send_whole(x, head, Taken::Passing(Bytes::new(), body)).await));
+        }
+        let minted = self.mint(x, route, count, self.variant(x, &head.headers), &head, body).await?;
+        head::strip_validators(&mut head.headers);
+        self.advertise(route, &mut head.headers);
+        self.seen(x, &key, &minted);
+        self.conditioned(x, head, minted).await
+    }
+
+    /// The tag of an answer, as far as the route's digest lets it be told.
+    ///
+    /// # Errors
+    /// If the content was cut, or all memory for digests is in use.
+    pub(crate) async fn mint(
+        &self,
+        x: &Exchange,
+        route: &Route,
+        count: u64,
+        variant: Result<Option<u32>, Unknown>,
+        head: &Parts,
+        body: ResponseBody,
+    ) -> Result<Minted, Refusal> {
+        let passing = |body| Taken::Passing(Bytes::new(), body);
+        let Ok(variant) = variant else {
+            self.stats.untagged_variant.add();
+            return Ok(Minted { tag: None, content: passing(body) });
+        };
+        let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
+        let source = &route.settings.digest;
+        if route.is_exclusive() || *source == DigestSource::None {
+            self.stats.minted.add();
+            return Ok(Minted { tag: Some(tag), content: passing(body) });
+        }
+        let content = if digest::needs_content(source) {
+            self.take(body, self.digest_bytes_max(route)).await?
+        } else {
+            passing(body)
+        };
+        let bytes = match &content {
+            Taken::Whole(bytes, _) => bytes.clone(),
+            Taken::Passing(..) if digest::needs_content(source) => {
+                self.stats.untagged_large.add();
+                return Ok(Minted { tag: None, content });
+            }
+            Taken::Passing(..) => Bytes::new(),
+        };
+        let digest = digest::of(source, x.target.path(), &head.headers, &bytes);
+        if digest.is_none() {
+            self.stats.untagged_source.add();
+            return Ok(Minted { tag: None, content });
+        }
+        self.stats.minted.add();
+        Ok(Minted { tag: Some(MintedTag { digest, ..tag }), content })
+    }
+
+    /// Reads content completely, if it is small enough to have a digest.
+    async fn take(&self, body: ResponseBody, bytes_max: usize) -> Result<Taken, Refusal> {
+        let announced = body.size_hint().exact().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        if announced.is_some_and(|bytes| bytes > bytes_max) {
+            return Ok(Taken::Passing(Bytes::new(), body));
+        }
+        // What does not say how long it is gets a little at first, and then the most it may become.
+        let little = announced.unwrap_or(UNANNOUNCED_BYTES).min(bytes_max);
+        let Some(mut lease) = self.digests.lease(little) else {
+            self.stats.untagged_busy.add();
+            return Ok(Taken::Passing(Bytes::new(), body));
+        };
+        let (first, rest) = match collect(body, little).await {
+            Ok(collected) => {
+                lease.shrink(collected.bytes.len());
+                return Ok(Taken::Whole(collected.bytes, Some(lease)));
+            }
+            Err(CollectError::TooLarge { so_far, rest }) => (so_far, rest),
+            Err(error) => return Err(cut(&error)),
+        };
+        if first.len() > bytes_max {
+            return Ok(Taken::Passing(first, *rest));
+        }
+        let Some(mut lease) = self.digests.lease(bytes_max) else {
+            self.stats.untagged_busy.add();
+            return Ok(Taken::Passing(first, *rest));
+        };
+        let (more, rest) = match collect(*rest, bytes_max - first.len()).await {
+            Ok(collected) => (collected.bytes, None),
+            Err(CollectError::TooLarge { so_far, rest }) => (so_far, Some(rest)),
+            Err(error) => return Err(cut(&error)),
+        };
+        let mut all = BytesMut::with_capacity(first.len() + more.len());
+        all.extend_from_slice(&first);
+        all.extend_from_slice(&more);
+        lease.shrink(all.len());
+        Ok(match rest {
+            None => Taken::Whole(all.freeze(), Some(lease)),
+            Some(rest) => Taken::Passing(all.freeze(), *rest),
+        })
+    }
+
+    /// Which variant an answer is: the fields it says it was selected by, as the request had them.
+    ///
+    /// # Errors
+    /// It varies on everything, or the table of variants is full.
+    pub(crate) fn variant(&self, x: &Exchange, answer: &HeaderMap) -> Result<Option<u32>, Unknown> {
+        if !answer.contains_key(VARY) {
+            return Ok(None);
+        }
+        let mut selecting: Selecting = Vec::new();
+        for line in answer.get_all(VARY) {
+            for name in
+                line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty())
+            {
+                if name == b"*" {
+                    return Err(Unknown);
+                }
+                let Ok(name) = HeaderName::from_bytes(name) else { continue };
+                let counts = !NOT_SELECTING.contains(&name.as_str());
+                if counts && !selecting.iter().any(|(n, _)| *n == name) {
+                    let value = joined(&x.headers, &name);
+                    selecting.push((name, value));
+                }
+            }
+        }
+        if selecting.is_empty() {
+            return Ok(None);
+        }
+        selecting.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+        self.state.variants().intern(&selecting).map(Some).ok_or(Unknown)
+    }
+
+    /// Answers the conditions of a read.
+    async fn conditioned(
+        &self,
+        x: &Exchange,
+        mut head: Parts,
+        minted: Minted,
+    ) -> Result<Read<GatewayBody>, Refusal> {
+        let Minted { tag, content } = minted;
+        let Some(tag) = tag else {
+            // Nothing can match what has no tag; a condition that needs one is not met.
+            let wants_version = matches!(x.judge(now()).conditions().if_match, TagCondition::Tags(_));
+            if wants_version {
+                let state = CurrentState::Present(Representation {
+                    etag: None,
+                    last_modified: None,
+                    content_bytes: None,
+                });
+                if let Outcome::Refused(refusal) = x.judge(now()).on_state(&state) {
+                    return Err(refusal);
+                }
+            }
+            return Ok(Read::Answered(send_whole(x, head, content).await));
+        };
+        let length = match &content {
+            Taken::Whole(bytes, _) => Some(bytes.len() as u64),
+            Taken::Passing(so_far, rest) => rest.size_hint().exact().map(|left| left + so_far.len() as u64),
+        };
+        let value = tag.to_value();
+        let outcome = {
+            let etag = EntityTag::parse(value.as_bytes());
+            let state = Representation { etag, last_modified: None, content_bytes: length };
+            x.judge(now()).on_state(&CurrentState::Present(state))
+        };
+        head.headers.insert(ETAG, value);
+        if !self.routes.of(&x.policy).settings.keep_cache {
+            revalidated(&mut head.headers);
+        }
+        if length.is_some() && x.method == Method::GET {
+            head.headers.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+        } else {
+            head.headers.remove(ACCEPT_RANGES);
+        }
+        Ok(Read::Answered(match outcome {
+            Outcome::Refused(refusal) => {
+                discard(content).await;
+                return Err(refusal);
+            }
+            Outcome::NotModified => {
+                discard(content).await;
+                head.status = StatusCode::NOT_MODIFIED;
+                for name in [CONTENT_LENGTH, CONTENT_TYPE] {
+                    head.headers.remove(name);
+                }
+                Response::from_parts(head, GatewayBody::from(Bytes::new()))
+            }
+            Outcome::Send(Selection::Part(range)) => {
+                let (first, last) = (range.first, range.last);
+                let complete = length.unwrap_or_default();
+                head.status = StatusCode::PARTIAL_CONTENT;
+                let told = format!("bytes {first}-{last}/{complete}");
+                if let Ok(value) = HeaderValue::try_from(told) {
+                    head.headers.insert(CONTENT_RANGE, value);
+                }
+                head.headers.insert(CONTENT_LENGTH, HeaderValue::from(last - first + 1));
+                Response::from_parts(head, part(content, first, last - first + 1))
+            }
+            Outcome::Send(Selection::Whole) | Outcome::Perform(_) => send_whole(x, head, content).await,
+        }))
+    }
+
+    /// Other safe methods: forwarded, with their conditions answered against the representation.
+    pub(crate) async fn safe(&self, x: &Exchange, route: &Route) -> Result<Read<GatewayBody>, Refusal> {
+        let judge = x.judge(now());
+        let class = MethodClass::of(&x.method);
+        let conditions = judge.conditions();
+        let conditional = !matches!(conditions.if_match, TagCondition::Absent)
+            || !matches!(conditions.if_none_match, TagCondition::Absent);
+        if class == MethodClass::SafeOther && conditional {
+            let key = self.turn_key(x, route);
+            let (outcome, _) = self.judge_now(x, route, self.state.counter(&key)).await?;
+            if let Outcome::Refused(refusal) = outcome {
+                return Ok(Read::Refused(refusal));
+            }
+        }
+        let content = x.content();
+        let request = || self.outgoing(x, &x.method, Purpose::Judged, Sending::whole(content.clone()));
+        let Answer { response, .. } = self.fetch(request, self.answer_max(route)).await?;
+        let (mut head, body) = response.into_parts();
+        head::clean_answer(&mut head.headers);
+        self.learned.answered(&x.headers, &mut head.headers);
+        head::strip_validators(&mut head.headers);
+        self.advertise(route, &mut head.headers);
+        Ok(Read::Answered(Response::from_parts(head, GatewayBody::stream(body))))
+    }
+
+    /// Tells before anything fails what the route asks of writes.
+    pub(crate) fn advertise(&self, route: &Route, headers: &mut HeaderMap) {
+        if let Some(policy) = &route.advertised {
+            headers.insert("precondition-policy", policy.clone());
+        }
+    }
+
+    /// Takes note that a client has seen a representation.
+    fn seen(&self, x: &Exchange, key: &str, minted: &Minted) {
+        if x.method == Method::GET {
+            let content = match &minted.content {
+                Taken::Whole(bytes, _) => Some(digest::short(bytes)),
+                Taken::Passing(..) => None,
+            };
+            self.watch_read(x, key, x.began, Instant::now(), content, minted.tag.map(MintedTag::to_value));
+        }
+    }
+}
+
+/// Whether an answer says that a representation is there.
+pub(crate) fn is_present(status: StatusCode) -> bool {
+    matches!(status, StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION | StatusCode::NO_CONTENT)
+}
+
+/// Whether an answer came out of a cache.
+pub(crate) fn is_aged(headers: &HeaderMap) -> bool {
+    headers.get_all(AGE).iter().any(|age| age.as_bytes().trim_ascii() != b"0")
+}
+
+/// All lines of a field in one, as it selects.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let Some(second) = lines.next() else { return Some(first.clone()) };
+    let all: Vec<&[u8]> = [first, second].into_iter().chain(lines).map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
+}
+
+/// Caches in front have to ask before they use it: what they hand out otherwise may be of yesterday.
+fn revalidated(headers: &mut HeaderMap) {
+    let says = |directive: &str| {
+        headers
+            .get_all(CACHE_CONTROL)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .any(|v| v.split(',').any(|d| d.trim().eq_ignore_ascii_case(directive)))
+    };
+    if !says("no-cache") && !says("no-store") {
+        headers.append(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+}
+
+fn cut(error: &CollectError) -> Refusal {
+    let how = match error {
+        CollectError::Idle => "it stopped in the middle",
+        CollectError::Cut(_) | CollectError::TooLarge { .. } => "the connection was cut in the middle of it",
+    };
+    Refusal::new(Code::UpstreamUnreachable).detail(format!("The upstream's answer is not complete: {how}."))
+}
+
+async fn send_whole(x: &Exchange, mut head: Parts, content: Taken) -> Response<GatewayBody> {
+    if x.method == Method::HEAD {
+        let length = match &content {
+            Taken::Whole(bytes, _) => Some(bytes.len() as u64),
+            Taken::Passing(so_far, rest) => rest.size_hint().exact().map(|left| left + so_far.len() as u64),
+        };
+        if let Some(length) = length {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        discard(content).await;
+        return Response::from_parts(head, GatewayBody::from(Bytes::new()));
+    }
+    let body = match content {
+        Taken::Whole(bytes, lease) => {
+            head.headers.remove(http::header::TRAILER);
+            GatewayBody::held(bytes, lease)
+        }
+        Taken::Passing(so_far, rest) if so_far.is_empty() => GatewayBody::stream(rest),
+        Taken::Passing(so_far, rest) => GatewayBody::chained(so_far, rest),
+    };
+    Response::from_parts(head, body)
+}
+
+fn part(content: Taken, first: u64, length: u64) -> GatewayBody {
+    match content {
+        Taken::Whole(bytes, lease) => {
+            let at = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).min(bytes.len());
+            GatewayBody::held(bytes.slice(at(first)..at(first + length)), lease)
+        }
+        // Only content that was not read at all has a length and still goes by.
+        Taken::Passing(_, rest) => GatewayBody::part(rest, first, length),
+    }
+}
+
+/// Content nobody wants: read, if that is quick, so that the connection can be used again.
+pub(crate) async fn discard(content: Taken) {
+    if let Taken::Passing(_, rest) = content
+        && rest.size_hint().upper().is_some_and(|bytes| bytes <= DISCARDED_BYTES_MAX as u64)
+    {
+        drop(collect(rest, DISCARDED_BYTES_MAX).await);
+    }
+}
+
+/// Content of a safe request or a write, on its way.
+pub(crate) fn sending(content: &ifmatch_guard::Content) -> Sending {
+    if content.spooled().is_none() && content.trailers().is_none() {
+        return Sending::whole(content.bytes().clone());
+    }
+    Sending::stream(Outgoing::of(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_are_told_to_ask() {
+        for (before, after) in [
+            (None, "no-cache"),
+            (Some("max-age=60"), "max-age=60, no-cache"),
+            (Some("No-Cache"), "No-Cache"),
+            (Some("private, no-store"), "private, no-store"),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(before) = before {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static(before));
+            }
+            revalidated(&mut headers);
+            assert_eq!(joined(&headers, &CACHE_CONTROL).unwrap(), after);
+        }
+    }
+}

@@ -1,0 +1,667 @@
+//! Writes on routes where the gateway evaluates: the turn, the check, the forward, and what becomes of it.
+
+use crate::body::GatewayBody;
+use crate::digest;
+use crate::facts::Facts;
+use crate::gateway::{ATTEMPTS_MAX, Gateway, destination, now};
+use crate::head::{self, Purpose};
+use crate::read::{is_present, sending};
+use crate::refusals;
+use crate::routes::Route;
+use crate::settings::HostField;
+use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
+use crate::tag::MintedTag;
+use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendErrorKind, Sending, collect};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, TRAILER};
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::BodyExt;
+use ifmatch_core::{Code, Mode, Outcome, Protection, Reason, Refusal, Requirement, Target};
+use ifmatch_guard::{Acted, Busy, Content, Exchange, Turn};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::channel;
+
+/// An answer to a write up to this long is received completely before the client hears of it, in bytes.
+const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
+/// Pieces of a longer answer that wait for a slow client.
+const ANSWER_PIECES_MAX: usize = 64;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const REPORT_ONLY: &str = "precondition-policy-report-only";
+
+/// The line or lines a write has its turn in, and what is counted there.
+struct Place {
+    key: String,
+    counter: Counter,
+    also: Option<(String, Counter)>,
+    kind: Kind,
+}
+
+/// A write that was judged, on its way.
+struct Forward {
+    x: Arc<Exchange>,
+    route: Arc<Route>,
+    place: Place,
+    turns: Vec<Turn>,
+    protection: Protection,
+    before: Option<HeaderValue>,
+    sent: Option<Bytes>,
+}
+
+/// What a status says about the write, once its answer is complete and all content was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Said {
+    /// Applied.
+    Yes,
+    /// Nothing changed.
+    No,
+    /// It may have changed something before it failed; it will not any more.
+    Perhaps,
+    /// Not the origin's last word.
+    Nothing,
+}
+
+fn said(status: StatusCode) -> Said {
+    match status.as_u16() {
+        202 | 408 | 502 | 504 => Said::Nothing,
+        200..=303 => Said::Yes,
+        400..=499 => Said::No,
+        _ => Said::Perhaps,
+    }
+}
+
+impl Gateway {
+    /// One write, from its turn to its answer.
+    pub(crate) async fn write(
+        &self,
+        x: Arc<Exchange>,
+        route: Arc<Route>,
+        content: Content,
+    ) -> Result<Acted<GatewayBody>, Refusal> {
+        let to = destination(&x.method, &x.uri, &x.headers)?;
+        let judge = x.judge(now());
+        let conditional = judge.conditions().bind_writes();
+        let appends = x.policy.requirement(&x.method) == Requirement::None && !conditional;
+        drop(judge);
+        let kind = if appends && to.is_none() { Kind::Shared } else { Kind::Exclusive };
+        let place = self.place(&x, &route, to.as_ref(), kind);
+        if appends && x.method == Method::POST {
+            self.stats.unguarded_posts.add();
+        }
+        self.not_held(&place)?;
+        let turns = tokio::select! {
+            biased;
+            // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
+            () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
+            turns = self.take_turns(&place) => turns.map_err(|Busy| refusals::busy())?,
+        };
+        self.not_held(&place)?;
+        let mut before = None;
+        let protection = if conditional {
+            let (outcome, checked) = match self.judge_now(&x, &route, place.counter).await {
+                Ok(judged) => judged,
+                Err(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
+            };
+            if let Some(answer) = checked.answer {
+                let refusal = Refusal::new(Code::Forbidden)
+                    .because(Reason::Other("upstream"))
+                    .status_code(answer.status());
+                return Ok(Acted::Refused(refusal, Some(answer.map(GatewayBody::from))));
+            }
+            before = checked.before;
+            match outcome {
+                Outcome::Perform(guard) => guard.protection(),
+                Outcome::Refused(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
+                // Only reads end like this, and reads do not come here.
+                Outcome::Send(_) | Outcome::NotModified => return Err(Refusal::new(Code::MethodNotAllowed)),
+            }
+        } else {
+            // Nothing is to be evaluated, and what is missing was waived on the head.
+            match x.judge(now()).protection() {
+                Ok(protection) => protection,
+                Err(_) => Protection::None,
+            }
+        };
+        if let Some(to) = &to {
+            self.destination_free(&x, &route, to).await?;
+        }
+        let sent = content.spooled().is_none().then(|| content.bytes().clone());
+        let forward = Forward { x, route, place, turns, protection, before, sent };
+        self.forward(forward, &content).await
+    }
+
+    fn place(&self, x: &Exchange, route: &Route, to: Option<&Target>, kind: Kind) -> Place {
+        let host = x.uri.authority().map(|a| a.as_str());
+        let key = self.turn_key(x, route).into_owned();
+        let also = to.map(|to| {
+            let there = self.routes.find(to);
+            let key = self.routes.turn_key(there, to, &x.headers, host).into_owned();
+            let counter = self.state.counter(&key);
+            (key, counter)
+        });
+        let counter = self.state.counter(&key);
+        Place { also: also.filter(|(other, _)| *other != key), key, counter, kind }
+    }
+
+    /// Another write of this resource may still land.
+    fn not_held(&self, place: &Place) -> Result<(), Refusal> {
+        let also = place.also.as_ref().map(|(key, _)| key.as_str());
+        let held =
+            Some(place.key.as_str()).into_iter().chain(also).find_map(|key| self.state.held(key, place.kind));
+        match held {
+            None => Ok(()),
+            Some(held) => {
+                self.stats.held.add();
+                Err(refusals::pending(held.remaining))
+            }
+        }
+    }
+
+    /// The turn; of two resources in the order of their keys, so that two writes cannot wait for each other.
+    async fn take_turns(&self, place: &Place) -> Result<Vec<Turn>, Busy> {
+        let Some((other, _)) = &place.also else {
+            return Ok(vec![match place.kind {
+                Kind::Exclusive => self.turns.exclusive(&place.key).await?,
+                Kind::Shared => self.turns.shared(&place.key).await?,
+            }]);
+        };
+        let (first, second) = if place.key < *other { (&place.key, other) } else { (other, &place.key) };
+        Ok(vec![self.turns.exclusive(first).await?, self.turns.exclusive(second).await?])
+    }
+
+    /// COPY and MOVE write a second resource, of which the request names no version: it must not be there.
+    async fn destination_free(&self, x: &Exchange, route: &Route, to: &Target) -> Result<(), Refusal> {
+        let there = Arc::clone(self.routes.find(to));
+        let keeps =
+            x.headers.get("overwrite").is_some_and(|v| v.as_bytes().trim_ascii().eq_ignore_ascii_case(b"f"));
+        let enforced = [route.policy.mode, there.policy.mode].contains(&Mode::Enforce);
+        if keeps || !enforced {
+            return Ok(());
+        }
+        let request = || {
+            let mut request = self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
+            let spelled = to.query().map_or_else(|| to.path().to_owned(), |q| format!("{}?{q}", to.path()));
+            if let Ok(uri) = spelled.parse() {
+                *request.uri_mut() = uri;
+            }
+            request
+        };
+        let answer = self.fetch(request, self.answer_max(route)).await.map_err(|refusal| {
+            refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))
+        })?;
+        let status = answer.response.status();
+        drop(collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await);
+        match status.as_u16() {
+            404 | 410 => Ok(()),
+            200..=299 => Err(Refusal::new(Code::AlreadyExists).because(Reason::Other("destination")).detail(format!(
+                "Something is at the Destination {} already, and the request does not say which version of it it has seen. \
+                 Delete it first, with its ETag in If-Match.",
+                to.path()
+            ))),
+            _ => Err(refusals::unavailable(format_args!("the upstream answers GET of the Destination with {status}"))),
+        }
+    }
+
+    fn refused(
+        &self,
+        x: &Exchange,
+        place: &Place,
+        refusal: Refusal,
+        content: &Content,
+    ) -> Acted<GatewayBody> {
+        self.watch_refused(x, &place.key, &refusal, content);
+        Acted::Refused(refusal, None)
+    }
+
+    /// From here on the write may have an effect.
+    async fn forward(&self, forward: Forward, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
+        let Place { key, counter, also, kind } = &forward.place;
+        let entry = Entry {
+            key,
+            counter: *counter,
+            kind: *kind,
+            method: forward.x.method.as_str(),
+            target: forward.x.target.path(),
+            also: also.as_ref().map(|(key, counter)| (key.as_str(), *counter)),
+        };
+        let in_flight = self.state.begin(&entry).map_err(|error| match error {
+            NotBegun::Full => refusals::slots_full(),
+            NotBegun::Failed(why) => refusals::state_failed(&why),
+        })?;
+        let request = || {
+            let mut request = self.outgoing(&forward.x, &forward.x.method, Purpose::Judged, sending(content));
+            if content.is_empty() && !head::announces_content(&forward.x.headers) {
+                request.headers_mut().remove(CONTENT_LENGTH);
+            }
+            self.readdress(&forward.x, request.headers_mut());
+            request
+        };
+        let began = std::time::Instant::now();
+        let mut pending = match self.start(request).await {
+            Ok(pending) => pending,
+            Err(refusal) => {
+                // Not one byte has left.
+                in_flight.end(false);
+                return Err(refusal);
+            }
+        };
+        self.stats.forwarded.add();
+        self.watch_write_began(&forward.x, key, began);
+        match pending.head(self.answer_max(&forward.route)).await {
+            Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
+            Err(error) => {
+                let late = self.late_write_max(&forward.route);
+                let refusal = refusals::unknown(&error.to_string(), late);
+                let id = in_flight.id();
+                self.in_doubt(&forward, in_flight, began);
+                if error.kind == SendErrorKind::TimedOut {
+                    self.wait_on(id, pending, late);
+                }
+                Ok(Acted::Unknown(refusal, None))
+            }
+        }
+    }
+
+    /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
+    async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Refusal> {
+        let mut attempt = 1;
+        loop {
+            let connection =
+                self.upstream.connect(Fresh::Recent).await.map_err(|error| refusals::unreachable(&error))?;
+            match connection.start(request()) {
+                Ok(pending) => return Ok(pending),
+                Err(error) if error.kind == SendErrorKind::NotSent && attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(refusals::unanswered(&error)),
+            }
+        }
+    }
+
+    /// Destination follows Host to the upstream.
+    fn readdress(&self, x: &Exchange, headers: &mut HeaderMap) {
+        if self.settings.host == HostField::Upstream
+            && let Some(to) =
+                x.headers.get("destination").and_then(|v| v.to_str().ok()?.parse::<http::Uri>().ok())
+            && to.authority().is_some()
+            && let (Ok(host), Some(path)) = (self.heads.upstream().to_str(), to.path_and_query())
+            && let Ok(value) = HeaderValue::try_from(format!("http://{host}{path}"))
+        {
+            headers.insert("destination", value);
+        }
+    }
+
+    fn in_doubt(&self, forward: &Forward, in_flight: InFlight, began: std::time::Instant) {
+        self.stats.unknown.add();
+        in_flight.doubt(self.late_write_max(&forward.route));
+        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), false);
+        forward.x.note(Facts { before: forward.before.clone(), ..facts });
+    }
+
+    /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
+    fn wait_on(&self, id: u64, mut pending: Pending, time: Duration) {
+        let folder = self.settings.state.clone();
+        drop(tokio::spawn(async move {
+            let Ok(answer) = pending.head(time).await else { return };
+            let (status, early) = (answer.response.status(), !answer.all_content_sent());
+            let complete = collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await;
+            let ends = match said(status) {
+                Said::No => true,
+                Said::Yes | Said::Perhaps => !early && complete.is_ok(),
+                Said::Nothing => false,
+            };
+            if ends && let Err(error) = crate::state::settle(&folder, id) {
+                tracing::debug!(%error, "a write in doubt is held until its time is over");
+            }
+        }));
+    }
+
+    /// The head of an answer is there.
+    async fn answered(
+        &self,
+        forward: Forward,
+        in_flight: InFlight,
+        answer: Answer,
+        began: std::time::Instant,
+    ) -> Acted<GatewayBody> {
+        let early = !answer.all_content_sent();
+        let (mut head, body) = answer.response.into_parts();
+        head::clean_answer(&mut head.headers);
+        self.learned.answered(&forward.x.headers, &mut head.headers);
+        head::strip_validators(&mut head.headers);
+        self.report(&forward, &mut head.headers);
+        let says = said(head.status);
+        let streams = forward.place.kind == Kind::Shared && body.size_hint().exact().is_none();
+        if streams && says == Said::Yes && !early {
+            return self.pump(forward, in_flight, head, Bytes::new(), body, began);
+        }
+        match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
+            Ok(collected)
+                if says == Said::No || (says != Said::Nothing && collected.all_content_sent && !early) =>
+            {
+                head.headers.remove(TRAILER);
+                self.concluded(forward, in_flight, head, collected.bytes, began).await
+            }
+            // The whole answer, and yet not the last word.
+            Ok(collected) => {
+                head.headers.remove(TRAILER);
+                let cause = format!("its answer, {}, does not say what became of it", head.status);
+                let refusal = refusals::unknown(&cause, self.late_write_max(&forward.route));
+                self.in_doubt(&forward, in_flight, began);
+                Acted::Unknown(refusal, Some(Response::from_parts(head, GatewayBody::from(collected.bytes))))
+            }
+            Err(CollectError::TooLarge { so_far, rest }) if !early && says != Said::Nothing => {
+                self.pump(forward, in_flight, head, so_far, *rest, began)
+            }
+            Err(error) => {
+                let cause = match error {
+                    CollectError::Idle => "its answer stopped in the middle",
+                    CollectError::Cut(_) | CollectError::TooLarge { .. } => "its answer was cut",
+                };
+                let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
+                self.in_doubt(&forward, in_flight, began);
+                Acted::Unknown(refusal, None)
+            }
+        }
+    }
+
+    /// The complete answer is there, and it is the last word.
+    async fn concluded(
+        &self,
+        forward: Forward,
+        in_flight: InFlight,
+        mut head: Parts,
+        content: Bytes,
+        began: std::time::Instant,
+    ) -> Acted<GatewayBody> {
+        let says = said(head.status);
+        let applied = says == Said::Yes;
+        let read_back = if applied { self.read_back(&forward, &head).await } else { None };
+        let count = in_flight.end(says != Said::No);
+        let tag = (applied && forward.place.kind == Kind::Exclusive)
+            .then(|| self.new_tag(&forward, &head, &content, read_back.as_ref(), count))
+            .flatten();
+        let mut content = content;
+        if let Some(tag) = &tag {
+            head.headers.insert(ETAG, tag.to_value());
+        }
+        if let Some(read) = read_back.filter(|read| read.shown) {
+            represent(&forward.x, &mut head, &read.head);
+            content = read.content;
+        }
+        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), applied);
+        forward.x.note(Facts {
+            before: forward.before.clone(),
+            after: tag.map(MintedTag::to_value),
+            ..facts
+        });
+        drop(forward.turns);
+        let response = Response::from_parts(head, GatewayBody::from(content));
+        match says {
+            Said::Yes => Acted::Applied(response, forward.protection),
+            Said::No => Acted::NotApplied(response),
+            Said::Perhaps | Said::Nothing => {
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
+            }
+        }
+    }
+
+    /// A long answer goes to the client as it comes, and is drained however slowly the client reads.
+    fn pump(
+        &self,
+        forward: Forward,
+        in_flight: InFlight,
+        head: Parts,
+        so_far: Bytes,
+        mut rest: ResponseBody,
+        began: std::time::Instant,
+    ) -> Acted<GatewayBody> {
+        let applied = said(head.status) == Said::Yes;
+        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), applied);
+        forward.x.note(Facts { before: forward.before.clone(), ..facts });
+        let length = rest.size_hint().exact().map(|left| left + so_far.len() as u64);
+        let (pieces, client) = channel(ANSWER_PIECES_MAX);
+        let (idle_max, late) = (self.settings.times.idle_max, self.late_write_max(&forward.route));
+        let (advance, bytes_max) = (said(head.status) != Said::No, self.settings.bounds.answer_bytes_max);
+        let protection = forward.protection;
+        drop(tokio::spawn(async move {
+            let turns = forward.turns;
+            let mut reader = Some(pieces);
+            let mut unread = 0;
+            if !so_far.is_empty()
+                && let Some(to) = &reader
+            {
+                // There is room for the first.
+                drop(to.send(Ok(http_body::Frame::data(so_far))).await);
+            }
+            while let Some(frame) = rest.frame().await {
+                let bytes = frame.as_ref().ok().and_then(|f| f.data_ref().map(Bytes::len)).unwrap_or(0);
+                let failed = frame.is_err();
+                if let Some(to) = &reader {
+                    let sent = tokio::time::timeout(idle_max, to.send(frame)).await;
+                    if !matches!(sent, Ok(Ok(()))) {
+                        reader = None;
+                    }
+                } else {
+                    unread += bytes;
+                }
+                if failed || unread > bytes_max {
+                    break;
+                }
+            }
+            if rest.is_complete() {
+                in_flight.end(advance);
+            } else {
+                in_flight.doubt(late);
+            }
+            drop(turns);
+        }));
+        let response = Response::from_parts(head, GatewayBody::pumped(client, length));
+        if applied {
+            Acted::Applied(response, protection)
+        } else {
+            Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
+        }
+    }
+
+    /// In warn mode: what would have been refused.
+    fn report(&self, forward: &Forward, headers: &mut HeaderMap) {
+        let lacks = forward.x.judge(now()).protection().is_err();
+        if lacks && forward.route.policy.mode == Mode::Warn {
+            headers.insert(REPORT_ONLY, forward.route.reported.clone());
+        }
+    }
+
+    /// The tag of the state that this write made, where the answer may carry one (RFC 9110, Section 9.3.4).
+    fn new_tag(
+        &self,
+        forward: &Forward,
+        head: &Parts,
+        content: &Bytes,
+        read_back: Option<&ReadBack>,
+        count: u64,
+    ) -> Option<MintedTag> {
+        let x = &forward.x;
+        if x.method == Method::DELETE || forward.place.also.is_some() || !head.status.is_success() {
+            return None;
+        }
+        let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant: None };
+        if let Some(read) = read_back {
+            return (read.shown || read.verified).then_some(MintedTag { count, ..read.tag });
+        }
+        if !matches!(x.method, Method::PUT | Method::PATCH) {
+            return None;
+        }
+        if forward.route.is_exclusive() {
+            return Some(tag);
+        }
+        // The upstream has sent the new representation itself.
+        let applied = head
+            .headers
+            .get_all(PREFERENCE_APPLIED)
+            .iter()
+            .any(|v| v.as_bytes().starts_with(b"return=representation"));
+        if !applied || head.headers.contains_key(http::header::VARY) {
+            return None;
+        }
+        let digest = digest::of(&forward.route.settings.digest, x.target.path(), &head.headers, content);
+        digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
+    }
+
+    /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag, if the route or
+    /// the client wants that.
+    async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
+        let (x, route) = (&forward.x, &forward.route);
+        let readable = matches!(x.method, Method::PUT | Method::PATCH) && head.status.is_success();
+        let wanted = x
+            .headers
+            .get_all(&PREFER)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .any(|v| v.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=representation")));
+        let done = head.headers.contains_key(&PREFERENCE_APPLIED);
+        let shown = wanted && !done;
+        let needed = shown || (route.settings.read_back && !route.is_exclusive());
+        if !readable || !needed || forward.place.kind != Kind::Exclusive {
+            return None;
+        }
+        let request = || self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
+        let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
+        let read = tokio::time::timeout(time, async {
+            let answer = self.fetch(request, time).await.ok()?;
+            let (mut head, body) = answer.response.into_parts();
+            head::clean_answer(&mut head.headers);
+            let present = is_present(head.status) && !crate::read::is_aged(&head.headers);
+            let variant = self.variant(x, &head.headers);
+            let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
+            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content);
+            let complete = route.is_exclusive()
+                || digest.is_some()
+                || route.settings.digest == crate::settings::DigestSource::None;
+            let digest = digest.filter(|_| !route.is_exclusive());
+            let variant = variant.ok().filter(|_| complete)?;
+            head::strip_validators(&mut head.headers);
+            let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
+            // Only what is stored octet for octet may be given a tag without being shown.
+            let verified =
+                x.method == Method::PATCH || forward.sent.as_ref().is_some_and(|sent| *sent == content);
+            Some(ReadBack { tag, head, content, shown, verified })
+        });
+        read.await.ok().flatten()
+    }
+
+    /// A write that the upstream judges: its condition is there, the rest is the upstream's business.
+    pub(crate) async fn forward_conditional(
+        &self,
+        x: Arc<Exchange>,
+        route: &Route,
+        content: &Content,
+    ) -> Result<Acted<GatewayBody>, Refusal> {
+        let counter = self.state.counter(&self.turn_key(&x, route));
+        let protection = x.judge(now()).protection();
+        let request = || self.outgoing(&x, &x.method, Purpose::Conditional, sending(content));
+        let mut pending = self.start(request).await?;
+        self.stats.forwarded.add();
+        let sent = pending.head(self.answer_max(route)).await;
+        let collected = match sent {
+            Ok(answer) => {
+                let (mut head, body) = answer.response.into_parts();
+                head::clean_answer(&mut head.headers);
+                self.learned.answered(&x.headers, &mut head.headers);
+                if protection.is_err() && route.policy.mode == Mode::Warn {
+                    head.headers.insert(REPORT_ONLY, route.reported.clone());
+                }
+                let says = said(head.status);
+                if says != Said::No {
+                    self.state.advance(counter);
+                }
+                let response = match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
+                    Ok(collected) => Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
+                    Err(CollectError::TooLarge { so_far, rest }) => {
+                        Some(Response::from_parts(head, GatewayBody::chained(so_far, *rest)))
+                    }
+                    Err(CollectError::Cut(_) | CollectError::Idle) => None,
+                };
+                response.map(|response| (says, response)).ok_or("its answer was cut".to_owned())
+            }
+            Err(error) => {
+                self.state.advance(counter);
+                Err(error.to_string())
+            }
+        };
+        Ok(match collected {
+            Ok((Said::Yes, response)) => Acted::Applied(response, protection.unwrap_or(Protection::None)),
+            Ok((Said::No, response)) => Acted::NotApplied(response),
+            Ok((Said::Perhaps | Said::Nothing, response)) => {
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
+            }
+            Err(cause) => {
+                self.stats.unknown.add();
+                let detail =
+                    format!("The write was sent to the upstream, and {cause}. It may have been applied.");
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown).detail(detail), None)
+            }
+        })
+    }
+}
+
+/// What was read after a write.
+struct ReadBack {
+    tag: MintedTag,
+    head: Parts,
+    content: Bytes,
+    /// Whether the client wants it as the answer.
+    shown: bool,
+    /// Whether it is what the client sent.
+    verified: bool,
+}
+
+/// Makes an answer of the representation that was read back (RFC 7240, Section 4.2).
+fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
+    if head.status == StatusCode::NO_CONTENT {
+        head.status = StatusCode::OK;
+    }
+    for name in [
+        http::header::CONTENT_TYPE,
+        http::header::CONTENT_ENCODING,
+        http::header::CONTENT_LANGUAGE,
+        http::header::VARY,
+    ] {
+        head.headers.remove(&name);
+        for value in read.headers.get_all(&name) {
+            head.headers.append(name.clone(), value.clone());
+        }
+    }
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
+    if let Ok(location) = HeaderValue::try_from(x.target.path()) {
+        head.headers.insert(CONTENT_LOCATION, location);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_status_says_of_a_write() {
+        for (status, says) in [
+            (200, Said::Yes),
+            (204, Said::Yes),
+            (303, Said::Yes),
+            (202, Said::Nothing),
+            (307, Said::Perhaps),
+            (400, Said::No),
+            (408, Said::Nothing),
+            (409, Said::No),
+            (500, Said::Perhaps),
+            (502, Said::Nothing),
+            (503, Said::Perhaps),
+            (504, Said::Nothing),
+        ] {
+            assert_eq!(said(StatusCode::from_u16(status).unwrap()), says, "{status}");
+        }
+    }
+}
