@@ -11,8 +11,8 @@ use std::time::Duration;
 
 const LOCK: &str = "lock";
 
-/// How often, and how far apart, the lock is tried: whoever lists or settles doubts has it for microseconds.
-const TRIES: u32 = 5;
+/// How often, and how far apart, the lock is tried: whoever settles a doubt has it for as long as a flush takes.
+const TRIES: u32 = 25;
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// A folder that is ours as long as this lives.

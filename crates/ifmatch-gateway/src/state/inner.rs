@@ -37,6 +37,8 @@ pub(super) struct Inner {
     pub(super) free: FreeSlots,
     pub(super) shared: SharedSlots,
     pub(super) doubts: Doubts,
+    /// One at a time releases: a slot is given back once.
+    pub(super) releasing: Mutex<()>,
     pub(super) variants: Variants,
     pub(super) closed: AtomicBool,
     pub(super) signal: Signal,
@@ -92,26 +94,31 @@ impl Inner {
     }
 
     /// The doubt is over: whatever happened has happened, so the count advances, and only then others may go on.
-    pub(super) fn release(&self, id: u64, why: &'static str) {
-        let Some((write, label, slot)) = self.doubts.find(id) else { return };
+    /// False: there is none of that id, or it cannot be noted that it is over.
+    pub(super) fn release(&self, id: u64, why: &'static str) -> bool {
+        let _alone = self.releasing.lock();
+        let Some((write, label, slot)) = self.doubts.find(id) else { return false };
         self.counters.advance_exactly(write.counter, None);
         if let Some((_, counter)) = write.also {
             self.counters.advance_exactly(counter, None);
         }
         if self.failure.happened() {
-            return;
+            return false;
         }
         if let Err(cause) = self.slots.clear(slot) {
-            return self.fail(&cause);
+            self.fail(&cause);
+            return false;
         }
         self.doubts.remove(id);
         self.free.give(slot);
         let (method, target) = (label.method(), label.target());
         tracing::info!(id, method, target, why, "a write is no longer in doubt");
+        true
     }
 
     /// The same for the hold on everything: every count advances.
     pub(super) fn release_hold(&self, why: &'static str) {
+        let _alone = self.releasing.lock();
         self.counters.advance_all();
         if self.failure.happened() {
             return;

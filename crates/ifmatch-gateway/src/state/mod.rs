@@ -167,6 +167,12 @@ impl State {
         self.inner.doubts.views()
     }
 
+    /// What became of the write of that id is known after all, or does not matter: it holds nobody back any longer, and
+    /// its count advances. False: it is not in doubt (any more), or the state has failed.
+    pub fn settle(&self, id: u64) -> bool {
+        self.inner.is_usable() && self.inner.release(id, "settled by this process")
+    }
+
     /// How many slots are taken or reserved: writes under way or in doubt, and those of appends for a moment longer.
     pub fn in_use(&self) -> usize {
         self.inner.free.in_use()

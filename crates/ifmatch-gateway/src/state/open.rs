@@ -84,6 +84,7 @@ pub(super) fn open(
         free: recovered.free,
         shared: SharedSlots::new(),
         doubts: recovered.doubts,
+        releasing: Mutex::new(()),
         variants,
         closed: AtomicBool::new(false),
         signal: Signal::default(),

@@ -7,6 +7,7 @@ mod crash;
 mod doubts;
 mod failure;
 mod folder;
+mod model;
 mod restart;
 mod settle;
 mod variants;

@@ -36,6 +36,19 @@ fn a_running_gateway_releases_what_another_process_settled() {
 }
 
 #[test]
+fn the_gateway_itself_can_settle_at_once() {
+    let (dir, state) = fresh();
+    let (write, other) = (exclusive(&state, "/a"), exclusive(&state, "/b"));
+    let (id, other_id) = (write.id(), other.id());
+    write.doubt(LONG);
+    assert!(!state.settle(other_id), "it is not in doubt");
+    assert!(state.settle(id) && !state.settle(id));
+    assert!(!is_held(&state, "/a", Kind::Shared) && count(&state, "/a") == 1);
+    other.end(true);
+    assert!(open(killed(dir.path()).path()).doubts().is_empty());
+}
+
+#[test]
 fn what_is_under_way_is_listed_and_cannot_be_settled() {
     let (dir, state) = fresh();
     exclusive(&state, "/done").end(true);
