@@ -17,7 +17,6 @@ use super::{
 use crate::cors::Origins;
 use ifmatch_core::Mode;
 use ifmatch_gateway::settings::{Bounds, HostField, Origin};
-use ifmatch_guard::Limits;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -226,8 +225,7 @@ fn cors_origins(item: &Item<'_>) -> Reading<Vec<String>> {
 fn limits(section: &mut Section<'_, '_>, file: &mut File) -> BoundsFile {
     const TOTAL_BYTES: std::ops::RangeInclusive<u64> = 1..=1 << 40;
     file.content_bytes_max = section.take("content_bytes_max", |i| size(i, CONTENT_BYTES));
-    let content = section.at("content_bytes_total_max", |i| size(i, TOTAL_BYTES));
-    file.content_bytes_total_max = content.as_ref().map(|at| at.value);
+    file.content_bytes_total_max = section.take("content_bytes_total_max", |i| size(i, TOTAL_BYTES));
     let digest = section.at("digest_bytes_total_max", |i| size_held(i, TOTAL_BYTES));
     let bounds = BoundsFile {
         digest_bytes_max: section.take("digest_bytes_max", |i| size_held(i, DIGEST_BYTES)),
@@ -237,12 +235,6 @@ fn limits(section: &mut Section<'_, '_>, file: &mut File) -> BoundsFile {
         in_flight_max: section.take("in_flight_max", |i| count(i, 1..=1 << 20)),
         variants_max: section.take("variants_max", |i| count(i, 1..=1 << 16)),
     };
-    let one = file
-        .content_bytes_max
-        .unwrap_or(u64::try_from(Limits::default().content_bytes_max).unwrap_or(u64::MAX));
-    if let Some(At { span, .. }) = content.filter(|at| at.value < one) {
-        smaller(section.reader, span, "content_bytes_max");
-    }
     if let Some(At { span, .. }) =
         digest.filter(|at| at.value < bounds.over(Bounds::default()).digest_bytes_max)
     {

@@ -12,15 +12,18 @@ mod reader;
 mod remarks;
 mod route;
 mod secrets;
+mod summary;
 mod syntax;
 mod template;
 mod values;
 
 pub use diagnostics::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Level};
 pub use environment::Environment;
+pub use ifmatch_gateway::DEFAULT_ROUTE;
 /// What a gateway is set to.
 pub use ifmatch_gateway::settings;
 pub use remarks::{remarks, route_remarks};
+pub use summary::{Summary, digest_word, identity_word, summaries};
 pub use values::{origin, shown_duration, shown_size};
 
 use ifmatch_core::Mode;
@@ -39,7 +42,7 @@ pub const FILE_BYTES_MAX: usize = 1 << 20;
 pub const ROUTES_MAX: usize = 1000;
 
 /// How large contents can be allowed to be, in bytes.
-const CONTENT_BYTES: RangeInclusive<u64> = 1..=256 << 20;
+const CONTENT_BYTES: RangeInclusive<u64> = 1..=8 << 30;
 /// How large representations can be allowed to be of which digests are taken, in bytes.
 const DIGEST_BYTES: RangeInclusive<u64> = 1..=1 << 30;
 

@@ -66,5 +66,5 @@ fn unguarded(route: &RouteSettings) -> Option<String> {
         Some(listed) => !listed.iter().any(|method| method.as_str() == *name),
     };
     let names: Vec<&str> = ["PUT", "PATCH", "DELETE", "POST"].into_iter().filter(passes).collect();
-    (!names.is_empty()).then(|| format!("{} without a condition passes.", names.join(", ")))
+    (!names.is_empty()).then(|| format!("Without a condition pass: {}.", names.join(", ")))
 }
