@@ -44,7 +44,8 @@ pub enum SendErrorKind {
     Lost,
     /// The time is over; one can go on waiting. Nobody can say what the upstream does.
     TimedOut,
-    /// What came back is not HTTP, or its head is too large. Nobody can say what the upstream did.
+    /// What came back is not HTTP, or its head is too large: more than 64 KiB or 100 field lines. Nobody can say what the
+    /// upstream did.
     Malformed,
     /// The content could not be had to its end, so the request was cut. The upstream saw a part of it at most.
     Content,

@@ -62,7 +62,10 @@ struct Shard {
 #[derive(Default)]
 struct Idle {
     /// The newest last.
-    #[allow(clippy::vec_box, reason = "connections are handed on as boxes; none is moved or made anew for it")]
+    #[allow(
+        clippy::vec_box,
+        reason = "connections are handed on as boxes; none is moved or made anew for it"
+    )]
     stack: Vec<Box<Inner>>,
     /// Who looks after them, and is to be woken if one of them stirs.
     keeper: Keeper,

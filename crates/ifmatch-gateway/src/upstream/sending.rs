@@ -6,6 +6,7 @@ use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -27,7 +28,8 @@ enum Content {
     Empty,
     Whole(Bytes),
     Incoming(Incoming),
-    Stream(Pin<Box<dyn Body<Data = Bytes, Error = ContentError> + Send>>),
+    /// In a mutex only so that it can be shared, as errors are that carry it; nobody ever waits for it.
+    Stream(Mutex<Pin<Box<dyn Body<Data = Bytes, Error = ContentError> + Send>>>),
 }
 
 impl Sending {
@@ -48,7 +50,7 @@ impl Sending {
 
     /// Any other body, such as one read from a file.
     pub fn stream(body: impl Body<Data = Bytes, Error = ContentError> + Send + 'static) -> Self {
-        Self::new(Content::Stream(Box::pin(body)))
+        Self::new(Content::Stream(Mutex::new(Box::pin(body))))
     }
 
     fn new(content: Content) -> Self {
@@ -56,7 +58,7 @@ impl Sending {
             Content::Empty => Some(0),
             Content::Whole(bytes) => Some(bytes.len() as u64),
             Content::Incoming(body) => body.size_hint().exact(),
-            Content::Stream(body) => body.size_hint().exact(),
+            Content::Stream(body) => body.lock().size_hint().exact(),
         };
         Self { content, left, signal: None }
     }
@@ -108,7 +110,7 @@ impl Body for Sending {
             Content::Incoming(body) => {
                 ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(Into::into))
             }
-            Content::Stream(body) => ready!(body.as_mut().poll_frame(cx)),
+            Content::Stream(body) => ready!(body.get_mut().as_mut().poll_frame(cx)),
         };
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(match this.account(&frame) {
@@ -132,7 +134,7 @@ impl Body for Sending {
                 Content::Empty => true,
                 Content::Whole(_) => false,
                 Content::Incoming(body) => body.is_end_stream(),
-                Content::Stream(body) => body.is_end_stream(),
+                Content::Stream(body) => body.lock().is_end_stream(),
             }
     }
 

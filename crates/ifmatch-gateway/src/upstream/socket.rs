@@ -89,7 +89,11 @@ impl AsyncWrite for Socket {
         if self.broken {
             return Poll::Pending;
         }
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        // A head alone, the usual case, is sent with less work for the kernel.
+        let written = match pieces {
+            [piece] => Pin::new(&mut self.stream).poll_write(cx, piece),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, pieces),
+        };
         self.wrote(written)
     }
 

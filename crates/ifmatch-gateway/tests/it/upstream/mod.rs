@@ -181,6 +181,10 @@ async fn everything_can_be_sent_to_another_thread() {
     is_send(&pending.head(LONG));
     fn shared<T: Send + Sync>(_: &T) {}
     shared(&upstream);
+    fn boxed(error: SendError) -> Box<dyn std::error::Error + Send + Sync> {
+        error.into()
+    }
+    let _: fn(SendError) -> _ = boxed;
     fn collected(body: ifmatch_gateway::upstream::ResponseBody) {
         is_send(&body);
         is_send(&ifmatch_gateway::upstream::collect(body, 1));
