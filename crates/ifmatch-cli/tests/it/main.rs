@@ -7,6 +7,7 @@
 mod bad_input;
 mod conformance;
 mod crash;
+mod gateway;
 mod http;
 mod races;
 mod support;
