@@ -11,9 +11,6 @@ use std::sync::Arc;
 /// The name of the route for what no other matches.
 pub const DEFAULT_ROUTE: &str = "default";
 
-/// Stands for a parameter when it is asked which route a template falls under. No coarse path has it.
-const ANYTHING: &str = "\u{1}";
-
 /// A route, ready to be used.
 #[derive(Debug)]
 pub struct Route {
@@ -50,8 +47,12 @@ impl Route {
 /// All routes of a gateway.
 #[derive(Debug)]
 pub struct Routes {
+    /// As set, then the one for what no other matches; behind it the same once more for each stricter mode.
     table: Vec<Arc<Route>>,
+    count: usize,
     by_path: Router<usize>,
+    /// The turn templates, with the strictest mode of the routes that have them.
+    by_turn: Option<Router<Mode>>,
     /// Whether some route judges; if none does, even paths that cannot be named safely pass.
     strict: bool,
     secret: [u8; 32],
@@ -97,15 +98,25 @@ impl Routes {
         let mut default = RouteSettings::new(DEFAULT_ROUTE, "/{*any}");
         default.mode = Some(settings.mode);
         all.push(default);
-        share_turn_keys(&mut all)?;
         let by_path = router(&all)?;
+        let by_turn = turn_router(&all)?;
         let strict = all.iter().any(|r| mode(r).evaluates());
+        let count = all.len();
+        if by_turn.is_some() {
+            for stricter in [Mode::Warn, Mode::Enforce] {
+                let again: Vec<_> = all[..count]
+                    .iter()
+                    .map(|r| RouteSettings { mode: Some(stricter), ..r.clone() })
+                    .collect();
+                all.extend(again);
+            }
+        }
         let table = all
             .into_iter()
             .enumerate()
             .map(|(n, r)| compile(r, n).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { table, by_path, strict, secret: *secret })
+        Ok(Self { table, count, by_path, by_turn, strict, secret: *secret })
     }
 
     /// Whether some route judges.
@@ -113,9 +124,15 @@ impl Routes {
         self.strict
     }
 
-    /// All routes; the last is the one for what no other matches.
+    /// All routes, then the one for what no other matches. Behind these, where turn keys are shared, the same again in
+    /// stricter modes.
     pub fn table(&self) -> &[Arc<Route>] {
         &self.table
+    }
+
+    /// How many there are without those.
+    pub fn count(&self) -> usize {
+        self.count
     }
 
     /// The route a policy belongs to.
@@ -123,14 +140,46 @@ impl Routes {
         &self.table[policy.ordinal]
     }
 
-    /// The route of a target. All spellings of a name fall under one route.
+    /// The route of a target. All spellings of a name fall under one route. A route that shares a turn key with a
+    /// stricter one is as strict: what it let by would be lost to the other.
     pub fn find(&self, target: &Target) -> &Arc<Route> {
         let name = coarse(target.path());
-        &self.table[self.ordinal(&name)]
+        let ordinal = self.ordinal(&name);
+        let route = &self.table[ordinal];
+        let Some(by_turn) = &self.by_turn else { return route };
+        let key = match &route.turn {
+            Some(pieces) => Cow::Owned(self.substituted(pieces, &name)),
+            None => name,
+        };
+        let of_key = self.table[self.ordinal(&key)].policy.mode;
+        let of_turn = by_turn.at(&key).map_or(Mode::Off, |found| *found.value);
+        let strictest = stricter(of_key, of_turn);
+        if strictness(strictest) <= strictness(route.policy.mode) {
+            return route;
+        }
+        let behind = match strictest {
+            Mode::Off | Mode::Observe => 0,
+            Mode::Warn => self.count,
+            Mode::Enforce => 2 * self.count,
+        };
+        &self.table[behind + ordinal]
+    }
+
+    /// The route that the paths of a template fall under.
+    pub fn find_template(&self, template: &str) -> &Arc<Route> {
+        let path: String = pieces(template)
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text,
+                // Some name that no route has literally.
+                Piece::Parameter(_) => "~".to_owned(),
+            })
+            .collect();
+        self.find(&Target::verbatim(&path, None))
     }
 
     fn ordinal(&self, name: &str) -> usize {
-        self.by_path.at(name).map_or(self.table.len() - 1, |found| *found.value)
+        self.by_path.at(name).map_or(self.count - 1, |found| *found.value)
     }
 
     /// The turn key of a target: the same for all names of one resource.
@@ -235,43 +284,43 @@ fn strictness(mode: Mode) -> u8 {
     }
 }
 
-/// Routes that share a turn key are as strict as the strictest of them: what one lets by would be lost to the other.
-fn share_turn_keys(all: &mut Vec<RouteSettings>) -> Result<(), RouteError> {
-    loop {
-        let by_path = router(all)?;
-        let mut added = None;
-        let mut changed = false;
-        for index in 0..all.len() {
-            let Some(turn) = all[index].turn.clone() else { continue };
-            let other = by_path.at(&sample(&turn)).map_or(all.len() - 1, |found| *found.value);
-            let strictest =
-                [index, other].into_iter().max_by_key(|&r| strictness(mode(&all[r]))).unwrap_or(index);
-            if strictness(mode(&all[index])) == strictness(mode(&all[other])) {
-                continue;
-            }
-            let (stricter, evaluate) = (all[strictest].mode, all[strictest].evaluate);
-            let is_same = coarse_template(&all[other].template) == coarse_template(&turn);
-            if strictest == other || is_same {
-                let weaker = if strictest == other { index } else { other };
-                (all[weaker].mode, all[weaker].evaluate, changed) = (stricter, evaluate, true);
-            } else {
-                // Only the paths under the turn's template; the rest of the other route stays as it is.
-                let mut shared = all[other].clone();
-                shared.name = format!("{} ({turn})", all[other].name);
-                (shared.template, shared.mode, shared.evaluate) = (turn, stricter, evaluate);
-                added = Some(shared);
-                break;
-            }
-        }
-        match added {
-            Some(route) => {
-                let last = all.len() - 1;
-                all.insert(last, route);
-            }
-            None if !changed => return Ok(()),
-            None => {}
+fn stricter(one: Mode, other: Mode) -> Mode {
+    if strictness(one) >= strictness(other) { one } else { other }
+}
+
+fn turn_router(all: &[RouteSettings]) -> Result<Option<Router<Mode>>, RouteError> {
+    let mut modes: Vec<(String, Mode, &RouteSettings)> = Vec::new();
+    for route in all {
+        let Some(turn) = &route.turn else { continue };
+        // What a parameter is called does not matter.
+        let mut number = 0;
+        let template: String = pieces(&coarse_template(turn))
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text,
+                Piece::Parameter(name) => {
+                    number += 1;
+                    if name.starts_with('*') { "{*rest}".to_owned() } else { format!("{{p{number}}}") }
+                }
+            })
+            .collect();
+        match modes.iter_mut().find(|(known, ..)| *known == template) {
+            Some(known) => known.1 = stricter(known.1, mode(route)),
+            None => modes.push((template, mode(route), route)),
         }
     }
+    if modes.is_empty() {
+        return Ok(None);
+    }
+    let mut by_turn = Router::new();
+    for (template, mode, route) in modes {
+        by_turn.insert(template, mode).map_err(|error| RouteError::Template {
+            name: route.name.clone(),
+            template: route.turn.clone().unwrap_or_default(),
+            cause: error.to_string(),
+        })?;
+    }
+    Ok(Some(by_turn))
 }
 
 fn router(all: &[RouteSettings]) -> Result<Router<usize>, RouteError> {
@@ -321,17 +370,6 @@ impl OrRoot for String {
     fn or_root(self) -> Self {
         if self.is_empty() { "/".to_owned() } else { self }
     }
-}
-
-fn sample(template: &str) -> String {
-    let text: String = pieces(&coarse_template(template))
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => text,
-            Piece::Parameter(_) => ANYTHING.to_owned(),
-        })
-        .collect();
-    text
 }
 
 fn pieces(template: &str) -> Vec<Piece> {
@@ -516,6 +554,12 @@ mod tests {
         let alone = routes(Mode::Observe, vec![cancel(Mode::Enforce)]);
         assert_eq!(found(&alone, "/orders/1").1, Mode::Enforce);
         assert_eq!(found(&alone, "/other/1").1, Mode::Observe);
+        // Also where a more specific route takes a part of what the turn covers.
+        let export = route("export", "/orders/export", Mode::Off);
+        let covered = routes(Mode::Observe, vec![cancel(Mode::Warn), export]);
+        assert_eq!(found(&covered, "/orders/export"), ("export".into(), Mode::Warn));
+        assert_eq!(found(&covered, "/orders/1"), ("default".into(), Mode::Warn));
+        assert_eq!(found(&covered, "/orders/1/2").1, Mode::Observe);
     }
 
     #[test]

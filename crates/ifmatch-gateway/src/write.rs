@@ -302,7 +302,7 @@ impl Gateway {
 
     /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
     fn wait_on(&self, id: u64, mut pending: Pending, time: Duration) {
-        let folder = self.settings.state.clone();
+        let state = Arc::clone(&self.state);
         drop(tokio::spawn(async move {
             let Ok(answer) = pending.head(time).await else { return };
             let (status, early) = (answer.response.status(), !answer.all_content_sent());
@@ -312,8 +312,8 @@ impl Gateway {
                 Said::Yes | Said::Perhaps => !early && complete.is_ok(),
                 Said::Nothing => false,
             };
-            if ends && let Err(error) = crate::state::settle(&folder, id) {
-                tracing::debug!(%error, "a write in doubt is held until its time is over");
+            if ends {
+                state.settle(id);
             }
         }));
     }

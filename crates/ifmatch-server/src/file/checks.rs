@@ -195,7 +195,10 @@ fn templates(reader: &mut Reader<'_>, before: &Route, route: &Route) {
 /// What becomes of routes that share turn keys.
 fn shared(reader: &mut Reader<'_>, routes: &[Route], context: &Context) {
     let Some(table) = table(reader, routes, context) else { return };
-    let used: Vec<Used> = table.table().iter().map(|route| Used::of(&route.settings)).collect();
+    let used: Vec<Used> = routes
+        .iter()
+        .map(|route| Used::of(&table.find_template(&route.settings.template).settings))
+        .collect();
     for (index, route) in routes.iter().enumerate() {
         let asked =
             Used { mode: route.settings.mode.unwrap_or(context.mode), evaluate: route.settings.evaluate };
@@ -217,11 +220,11 @@ fn shared(reader: &mut Reader<'_>, routes: &[Route], context: &Context) {
             reader.push(warning(route.value("match"), message).help(help));
         }
     }
-    // Paths that became a route because they share a turn key.
-    let is_made = |route: &&Arc<ifmatch_gateway::Route>| route.settings.name.starts_with(DEFAULT_ROUTE);
-    for made in table.table().iter().skip(routes.len()).filter(is_made) {
-        let turn = routes.iter().find(|r| r.settings.turn.as_ref() == Some(&made.settings.template));
-        if let Some(route) = turn {
+    // Paths of no route that share a turn key with one.
+    for route in routes {
+        let Some(turn) = &route.settings.turn else { continue };
+        let there = table.find_template(turn);
+        if there.settings.name == DEFAULT_ROUTE && there.policy.mode != context.mode {
             let message = format!("writes to this path are treated as those of route {}", route.label());
             let help = "No route matches the path itself. It shares its turn key.";
             reader.push(Diagnostic::new(Level::Note, Some(route.value("turn")), message).help(help));

@@ -4,7 +4,7 @@ use super::remarks::route_remarks;
 use super::{File, GatewayFile};
 use ifmatch_core::Mode;
 use ifmatch_gateway::settings::{DigestSource, Identity, Origin, RouteSettings};
-use ifmatch_gateway::{RouteError, Routes, Settings};
+use ifmatch_gateway::{DEFAULT_ROUTE, RouteError, Routes, Settings};
 
 /// A route as it will be used.
 #[derive(Clone, Debug)]
@@ -29,13 +29,37 @@ pub fn summaries(file: &File) -> Result<Vec<Summary>, RouteError> {
     let settings = file.settings().unwrap_or_else(|| somewhere(file));
     // The key matters for hashes of requests only.
     let routes = Routes::new(&settings, &[0; 32])?;
-    let summary = |(index, route): (usize, &std::sync::Arc<ifmatch_gateway::Route>)| {
-        let used = route.settings.clone();
-        let asked = settings.routes.get(index).map(|asked| asked.mode.unwrap_or(settings.mode));
-        let asked = asked.filter(|&mode| Some(mode) != used.mode);
-        Summary { remarks: route_remarks(&used, &settings), asked, settings: used }
+    let own = &routes.table()[..routes.count()];
+    let mut made: Vec<RouteSettings> = Vec::new();
+    for route in own {
+        let Some(turn) = &route.settings.turn else { continue };
+        let there = routes.find_template(turn);
+        let is_new = !made.iter().any(|other| other.template == *turn);
+        if there.settings.name == DEFAULT_ROUTE && there.policy.mode != settings.mode && is_new {
+            let name = format!("{DEFAULT_ROUTE} ({turn})");
+            made.push(RouteSettings { name, template: turn.clone(), ..there.settings.clone() });
+        }
+    }
+    let mut all: Vec<Summary> = own
+        .iter()
+        .enumerate()
+        .map(|(index, route)| {
+            let is_default = index + 1 == own.len();
+            let used = if is_default { route } else { routes.find_template(&route.settings.template) };
+            let used = used.settings.clone();
+            let asked = settings.routes.get(index).map(|asked| asked.mode.unwrap_or(settings.mode));
+            let asked = asked.filter(|&mode| Some(mode) != used.mode);
+            Summary { remarks: route_remarks(&used, &settings), asked, settings: used }
+        })
+        .collect();
+    let last = all.len() - 1;
+    let summary = |made: RouteSettings| Summary {
+        remarks: route_remarks(&made, &settings),
+        asked: None,
+        settings: made,
     };
-    Ok(routes.table().iter().enumerate().map(summary).collect())
+    all.splice(last..last, made.into_iter().map(summary));
+    Ok(all)
 }
 
 /// Settings of a file that names no upstream: flags may.
