@@ -4,3 +4,4 @@
 
 mod state;
 mod upstream;
+mod watch;
