@@ -25,6 +25,9 @@ use std::time::{Duration, SystemTime};
 /// How many connections are tried for one request, where each was closed before anything was sent or answered.
 pub(crate) const ATTEMPTS_MAX: usize = 3;
 
+/// Longest form that is looked through for a method, in bytes. Longer ones are refused like those that name one.
+const FORM_BYTES_MAX: u64 = 16 << 20;
+
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -282,6 +285,12 @@ impl Authority for Gateway {
             }
         }
         let policy = Arc::clone(&route.policy);
+        let settings = &route.settings;
+        if head.method == Method::GET
+            && head::upgrade(&head.headers, head.version, &settings.upgrade).is_some()
+        {
+            return Admission::Passed(policy);
+        }
         let judged = policy.mode.evaluates() && route.settings.to == To::Upstream;
         let is_write = MethodClass::of(&head.method) == MethodClass::Write;
         match route.settings.evaluate {
@@ -298,8 +307,9 @@ impl Authority for Gateway {
     async fn read(&self, x: &Exchange) -> Result<Read<GatewayBody>, Infallible> {
         let route = Arc::clone(self.routes.of(&x.policy));
         Ok(match MethodClass::of(&x.method) {
-            MethodClass::Read => self.representation(x, &route).await,
-            MethodClass::SafeOther | MethodClass::Ignores | MethodClass::Write => self.safe(x, &route).await,
+            // What is asked for with content is not the representation that a tag names.
+            MethodClass::Read if x.content().is_empty() => self.representation(x, &route).await,
+            _ => self.safe(x, &route).await,
         }
         .unwrap_or_else(Read::Refused))
     }
@@ -328,7 +338,7 @@ impl Authority for Gateway {
             && x.headers
                 .get(http::header::CONTENT_TYPE)
                 .is_some_and(|v| v.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-        if is_form && names_method(content.bytes()) {
+        if is_form && form_names_method(&content) {
             return Ok(Acted::Refused(overridden(), None));
         }
         Ok(match route.settings.evaluate {
@@ -345,6 +355,15 @@ fn names_method(pairs: &[u8]) -> bool {
         let name = pair.split(|&b| b == b'=').next().unwrap_or(pair);
         percent_encoding::percent_decode(name).eq(b"_method".iter().copied())
     })
+}
+
+/// The same of a form, wherever it is held. One that cannot be read is taken as one that does.
+fn form_names_method(content: &Content) -> bool {
+    match content.spooled() {
+        None => names_method(content.bytes()),
+        Some(spooled) if spooled.len() > FORM_BYTES_MAX => true,
+        Some(spooled) => spooled.read_at(0, usize::MAX).map_or(true, |bytes| names_method(&bytes)),
+    }
 }
 
 fn overridden() -> Refusal {

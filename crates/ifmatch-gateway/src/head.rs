@@ -2,9 +2,9 @@
 
 use crate::settings::{HostField, Origin};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, ETAG, EXPECT, FORWARDED, HOST, HeaderName,
-    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, ETAG, EXPECT, FORWARDED, HOST,
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    LAST_MODIFIED, PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri, Version};
@@ -73,9 +73,17 @@ impl Heads {
         conditions(x, purpose, &mut out);
         let named = connection_options(&x.headers);
         for (name, value) in &x.headers {
+            if *name == COOKIE && x.version == Version::HTTP_2 {
+                continue;
+            }
             if goes_through(name, value, purpose) && !named.iter().any(|n| n == name) {
                 out.append(name.clone(), value.clone());
             }
+        }
+        if x.version == Version::HTTP_2
+            && let Some(cookies) = crumbs(&x.headers)
+        {
+            out.insert(COOKIE, cookies);
         }
         match purpose {
             Purpose::Whole => drop(out.insert(ACCEPT_ENCODING, IDENTITY)),
@@ -115,6 +123,49 @@ impl Heads {
         text.push_str(";proto=http");
         HeaderValue::try_from(text).ok()
     }
+}
+
+/// HTTP/2 may split cookies into several fields; HTTP/1.1 has one (RFC 9113, Section 8.2.3).
+fn crumbs(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut all = headers.get_all(COOKIE).iter();
+    let first = all.next()?;
+    let mut joined = first.as_bytes().to_vec();
+    for more in all {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(more.as_bytes());
+    }
+    HeaderValue::from_maybe_shared(joined).ok()
+}
+
+/// What may follow content: nothing that would change what was judged.
+pub(crate) fn trailers(headers: &HeaderMap) -> Option<HeaderMap> {
+    let allowed = |name: &HeaderName| {
+        let framing = matches!(
+            name.as_str(),
+            "host" | "content-length" | "content-type" | "content-encoding" | "expect"
+        );
+        !framing && !is_hop_by_hop(name) && !is_disguise(name) && !CONDITIONS.contains(name)
+    };
+    let mut kept = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| allowed(name)) {
+        kept.append(name.clone(), value.clone());
+    }
+    (!kept.is_empty()).then_some(kept)
+}
+
+/// The protocol that a request wants to go over to, if the route lets it.
+pub(crate) fn upgrade<'h>(
+    headers: &'h HeaderMap,
+    version: Version,
+    allowed: &[String],
+) -> Option<&'h HeaderValue> {
+    if allowed.is_empty() || version != Version::HTTP_11 {
+        return None;
+    }
+    let named = connection_options(headers).contains(&UPGRADE);
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let (Some(protocol), None, true) = (protocols.next(), protocols.next(), named) else { return None };
+    allowed.iter().any(|one| protocol.as_bytes().eq_ignore_ascii_case(one.as_bytes())).then_some(protocol)
 }
 
 fn push_node(text: &mut String, address: SocketAddr) {

@@ -1,5 +1,6 @@
 //! Content on its way to the upstream.
 
+use crate::head;
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -24,7 +25,7 @@ pub(crate) enum Outgoing {
 impl Outgoing {
     /// Received content.
     pub(crate) fn of(content: &Content) -> Self {
-        let trailers = content.trailers().cloned();
+        let trailers = content.trailers().and_then(head::trailers);
         match content.spooled() {
             Some(spooled) => Self::File(spooled.clone(), 0, trailers),
             None => Self::Whole(Some(content.bytes().clone()), trailers),

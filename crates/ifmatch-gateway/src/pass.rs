@@ -9,8 +9,11 @@ use crate::routes::Route;
 use crate::state::{Counter, State};
 use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use ifmatch_core::{Code, MethodClass, Mode, Protection, Refusal};
 use ifmatch_guard::{Acted, Exchange, Passed};
 use parking_lot::Mutex;
@@ -86,7 +89,12 @@ impl Gateway {
             Some(body) if writes && watched => Sending::stream(Observed { body, sent: Arc::clone(&sent) }),
             Some(body) => Sending::stream(Mapped(body)),
         };
-        let request = self.outgoing(&x, &x.method, purpose, body);
+        let mut request = self.outgoing(&x, &x.method, purpose, body);
+        let upgrade = head::upgrade(&x.headers, x.version, &route.settings.upgrade).cloned();
+        if let Some(protocol) = &upgrade {
+            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            request.headers_mut().insert(UPGRADE, protocol.clone());
+        }
         let repeatable = is_empty && !writes;
         let answer = match self.send_once(request, repeatable, &x, route, purpose).await {
             Ok(answer) => answer,
@@ -106,6 +114,13 @@ impl Gateway {
                 return Err(refusal.detail(format!("The upstream gave no answer: {cause}.")));
             }
         };
+        if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match upgrade {
+                Some(protocol) => tunnel(&x, answer, protocol).map(Passed::Read),
+                None => Err(Refusal::new(Code::UpstreamUnreachable)
+                    .detail("The upstream switches to another protocol, which it was not asked for.")),
+            };
+        }
         let (mut head, body) = answer.response.into_parts();
         head::clean_answer(&mut head.headers);
         let status = head.status;
@@ -183,6 +198,33 @@ impl Gateway {
     async fn head(&self, mut pending: Pending, route: &Route) -> Result<Answer, crate::upstream::SendError> {
         pending.head(self.answer_max(route)).await
     }
+}
+
+/// Both sides go over to another protocol; from here on bytes are handed through.
+fn tunnel(x: &Exchange, answer: Answer, protocol: HeaderValue) -> Result<Response<GatewayBody>, Refusal> {
+    let failed = |detail: &str| Refusal::new(Code::UpstreamUnreachable).detail(detail);
+    let Some(client) = x.extensions.get::<OnUpgrade>().cloned() else {
+        return Err(failed("The connection cannot be handed over."));
+    };
+    let mut headers = answer.response.headers().clone();
+    head::clean_answer(&mut headers);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+    let mut upstream =
+        answer.into_tunnel().ok_or_else(|| failed("The upstream's connection cannot be handed over."))?;
+    // Ends when both sides have, or when the server stops.
+    drop(tokio::spawn(async move {
+        if let Ok(client) = client.await {
+            let ended = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut upstream).await;
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a tunnel ended with an error");
+            }
+        }
+    }));
+    let mut response = Response::new(GatewayBody::from(Bytes::new()));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
 
 fn cause(kind: SendErrorKind) -> &'static str {

@@ -23,7 +23,7 @@ pub use content::Content;
 pub use exchange::{Exchange, Peer, Principal};
 pub use hygiene::HEADER_BYTES_MAX;
 pub use observe::{Decision, Observe, Result as DecisionResult};
-pub use pipeline::{Limits, Pipeline};
+pub use pipeline::{Limits, Pipeline, READ_CONTENT_BYTES_MAX};
 pub use respond::{Problem, problem_response};
 pub use serialized::{OwnedState, Permit, Serialized, Upstream};
 pub use spool::{Spool, Spooled};

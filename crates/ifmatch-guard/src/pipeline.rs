@@ -42,6 +42,9 @@ impl Default for Limits {
     }
 }
 
+/// Largest content of a safe request, in bytes, if the limit for writes is not smaller. Past it: 413.
+pub const READ_CONTENT_BYTES_MAX: u64 = 16 << 20;
+
 /// Guards an authority. Cheap to clone; one for all connections.
 #[derive(Debug)]
 pub struct Pipeline<A, O = ()> {
@@ -305,7 +308,12 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         if let Some(bytes_max) = self.shared.authority.content_bytes_max(x) {
             limits.bytes_max = bytes_max;
         }
-        let (budget, spool) = (&self.shared.budget, self.shared.spool.as_ref());
+        let mut spool = self.shared.spool.as_ref();
+        if MethodClass::of(&x.method) != MethodClass::Write {
+            // It is asked with as a whole.
+            (spool, limits.bytes_max) = (None, limits.bytes_max.min(READ_CONTENT_BYTES_MAX));
+        }
+        let budget = &self.shared.budget;
         let received = receive(&mut body, &x.headers, limits, budget, spool).await;
         if received.is_err() {
             self.discard(body, &x.headers);

@@ -77,8 +77,9 @@ pub(crate) async fn serve<A, O>(
             let shared = Arc::clone(&connection_shared);
             async move { Ok::<_, Infallible>(answer(&shared, peer, request).await) }
         });
-        let connection =
-            server.serve_connection(TokioIo::new(Box::pin(bounded(stream))), service).into_owned();
+        let connection = server
+            .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(stream))), service)
+            .into_owned();
         let connection = graceful.watch(connection);
         drop(tokio::spawn(async move {
             // A client that breaks its connection is its own business; what it had sent completely goes on.

@@ -9,7 +9,6 @@ use ifmatch_gateway::settings::{DigestSource, Evaluate, Origin, RouteSettings, T
 use ifmatch_gateway::{DEFAULT_ROUTE, RouteError, Routes, Settings};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Keys that mean nothing where the upstream evaluates: it alone reads, compares and refuses.
 const OF_EVALUATION: [&str; 9] = [
