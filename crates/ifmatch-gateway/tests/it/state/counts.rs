@@ -143,6 +143,31 @@ fn under_threads_counts_only_rise_and_each_write_makes_a_new_one() {
 }
 
 #[test]
+fn a_write_that_ends_beside_appends_does_not_bring_the_count_back() {
+    let (_dir, state) = fresh();
+    let counter = state.counter("/a");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut last = 0;
+            while !stop.load(Ordering::Relaxed) {
+                let seen = state.count(counter);
+                assert!(seen >= last, "{seen} after {last}");
+                last = seen;
+            }
+        });
+        // The file is ahead when the write ends, and the reader goes up to it while the end is being written.
+        for _ in 0..20_000 {
+            let write = exclusive(&state, "/a");
+            state.advance(counter);
+            write.end(true);
+        }
+        stop.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
 fn counters_depend_on_a_secret() {
     let (_one, a) = fresh();
     let (_two, b) = fresh();
