@@ -117,6 +117,8 @@ pub struct Stats {
     pub idle: usize,
     /// Connections that are open, idle or not, or being made.
     pub open: usize,
+    /// Exchanges that wait for a connection because as many are open as there may be.
+    pub waiting: usize,
 }
 
 /// What one gets who waits.
@@ -153,6 +155,7 @@ impl Pool {
             reused: sum(|shard| &shard.reused),
             idle: self.shards.iter().map(|shard| shard.idle.lock().stack.len()).sum(),
             open: self.connections_max.saturating_sub(self.permits.available_permits()),
+            waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 

@@ -5,13 +5,18 @@ mod pool;
 mod sending;
 mod unsure;
 
+use bytes::Bytes;
 use http::{Method, Request};
+use http_body::{Body, Frame};
 use ifmatch_gateway::settings::{Origin, Times};
-use ifmatch_gateway::upstream::{Answer, Fresh, SendError, Sending, Upstream};
+use ifmatch_gateway::upstream::{Answer, ContentError, Fresh, SendError, Sending, Upstream};
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// More than all buffers of a connection together.
@@ -20,6 +25,15 @@ const HUGE: usize = 20 << 20;
 const LONG: Duration = Duration::from_secs(30);
 /// Nothing that is waited for in vain needs longer.
 const SHORT: Duration = Duration::from_millis(30);
+/// Nothing ends because it takes too long.
+const PATIENT: Times = Times {
+    connect_max: Duration::from_secs(3600),
+    check_max: Duration::from_secs(3600),
+    answer_max: Duration::from_secs(3600),
+    idle_max: Duration::from_secs(3600),
+    late_write_max: Duration::from_secs(3600),
+    keep_idle_max: Duration::from_secs(3600),
+};
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// An upstream whose answers a test writes byte by byte.
@@ -59,8 +73,8 @@ impl Script {
     }
 
     /// Answers every request of every connection; `served` of the handle tells from which port each came.
-    fn serve(self, answer: &'static str) -> tokio::sync::mpsc::UnboundedReceiver<u16> {
-        let (sender, served) = tokio::sync::mpsc::unbounded_channel();
+    fn serve(self, answer: &'static str) -> mpsc::UnboundedReceiver<u16> {
+        let (sender, served) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             loop {
                 let (mut wire, sender) = (self.accept().await, sender.clone());
@@ -120,6 +134,23 @@ impl Wire {
     }
 }
 
+/// A body that a test feeds.
+struct Fed(mpsc::UnboundedReceiver<Result<&'static str, ContentError>>);
+
+impl Body for Fed {
+    type Data = Bytes;
+    type Error = ContentError;
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+        let piece = self.0.poll_recv(cx);
+        piece.map(|piece| {
+            piece.map(|piece| piece.map(|text| Frame::data(Bytes::from_static(text.as_bytes()))))
+        })
+    }
+}
+
 fn get() -> Request<Sending> {
     request(Method::GET, Sending::empty())
 }
@@ -149,21 +180,43 @@ async fn warm(upstream: &Upstream) {
     assert!(ifmatch_gateway::upstream::collect(body, 1 << 20).await.unwrap().connection.is_some());
 }
 
+/// What comes of something that would be waited for in vain if it did not work.
+async fn in_time<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(LONG, future).await.expect("within time")
+}
+
+/// Waits until something is so.
+async fn until(so: impl Fn() -> bool) {
+    in_time(async {
+        while !so() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 /// Waits until the kernel has got the end of the stream from the peer at this port, without a turn of the event loop.
 fn block_until_closed_by_peer(port: u16) {
     const CLOSE_WAIT: &str = "08";
-    let remote = format!("0100007F:{port:04X}");
-    loop {
-        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-        let closed = |line: &str| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            columns.get(2) == Some(&remote.as_str()) && columns.get(3) == Some(&CLOSE_WAIT)
-        };
-        if table.lines().any(closed) {
-            return;
-        }
+    while !states_of_connections_to(port).iter().any(|state| state == CLOSE_WAIT) {
         std::thread::yield_now();
     }
+}
+
+/// Waits until the kernel has got a reset from the peer at this port, without a turn of the event loop.
+fn block_until_reset_by_peer(port: u16) {
+    while !states_of_connections_to(port).is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+/// As the kernel writes them: `01` is established.
+fn states_of_connections_to(port: u16) -> Vec<String> {
+    let remote = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let columns = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = columns.filter(|columns| columns.get(2) == Some(&remote.as_str()));
+    ours.filter_map(|columns| columns.get(3).map(ToString::to_string)).collect()
 }
 
 fn is_send<T: Send>(_: &T) {}

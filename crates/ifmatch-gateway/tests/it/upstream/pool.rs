@@ -1,11 +1,24 @@
 //! Which connection is taken, and how many there are.
 
-use super::{LONG, OK, SHORT, Script, ask, drain, get, warm};
+use super::{LONG, OK, PATIENT, SHORT, Script, ask, drain, get, in_time, until, warm};
 use ifmatch_gateway::settings::{Origin, Times};
 use ifmatch_gateway::upstream::{ConnectError, Fresh, Stats, Upstream, collect};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// Runs something on a runtime of its own, which counts as another core.
+fn on_another_core<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::task::spawn_blocking(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(future)
+    })
+}
 
 #[tokio::test]
 async fn connections_are_used_again_newest_first() {
@@ -25,7 +38,7 @@ async fn connections_are_used_again_newest_first() {
     drain(newest).await;
     warm(&upstream).await;
     assert_eq!(served.recv().await, Some(port));
-    assert_eq!(upstream.stats(), Stats { opened: 2, reused: 2, idle: 2, open: 2 });
+    assert_eq!(upstream.stats(), Stats { opened: 2, reused: 2, idle: 2, open: 2, waiting: 0 });
 }
 
 #[tokio::test]
@@ -77,15 +90,15 @@ async fn an_answer_that_is_not_read_closes_its_connection() {
     });
     drop(ask(&upstream, get()).await.unwrap());
     ended.await.unwrap();
-    assert_eq!(upstream.stats(), Stats { opened: 1, reused: 0, idle: 0, open: 0 });
+    assert_eq!(upstream.stats(), Stats { opened: 1, ..Stats::default() });
 }
 
 #[tokio::test]
 async fn what_the_upstream_closes_and_what_is_idle_for_too_long_goes_without_traffic() {
     for hangs_up in [true, false] {
         let script = Script::new().await;
-        let keep_idle_max = if hangs_up { LONG } else { SHORT };
-        let upstream = script.upstream_with(Times { keep_idle_max, ..Times::default() }, 4);
+        let keep_idle_max = if hangs_up { PATIENT.keep_idle_max } else { SHORT };
+        let upstream = script.upstream_with(Times { keep_idle_max, ..PATIENT }, 4);
         let (go, wait) = oneshot::channel::<()>();
         let ended = script.run(async move |script| {
             let mut wire = script.accept().await;
@@ -100,10 +113,8 @@ async fn what_the_upstream_closes_and_what_is_idle_for_too_long_goes_without_tra
         warm(&upstream).await;
         assert_eq!(upstream.stats().idle, 1);
         go.send(()).ok();
-        ended.await.unwrap();
-        while upstream.stats().open > 0 {
-            tokio::task::yield_now().await;
-        }
+        in_time(ended).await.unwrap();
+        until(|| upstream.stats().open == 0).await;
         assert_eq!(upstream.stats().idle, 0);
     }
 }
@@ -125,30 +136,31 @@ async fn a_write_takes_no_connection_that_was_idle_for_long() {
 }
 
 #[tokio::test]
-async fn no_more_connections_than_allowed_and_those_who_wait_get_them() {
+async fn there_are_no_more_connections_than_allowed() {
     let script = Script::new().await;
     let upstream = script.upstream_with(Times { connect_max: SHORT, ..Times::default() }, 1);
-    let mut served = script.serve(OK);
+    script.serve(OK);
     let first = ask(&upstream, get()).await.unwrap();
     let busy = upstream.connect(Fresh::Any).await.unwrap_err();
     assert!(matches!(busy, ConnectError::Busy), "{busy}");
+    drain(first).await;
+    assert!(upstream.connect(Fresh::Any).await.is_ok());
+}
 
-    let upstream = Arc::new(upstream);
+#[tokio::test]
+async fn those_who_wait_get_the_very_connection() {
+    let script = Script::new().await;
+    let upstream = Arc::new(script.upstream_with(PATIENT, 1));
+    script.serve(OK);
+    let first = ask(&upstream, get()).await.unwrap();
     let waiting = tokio::spawn({
         let upstream = Arc::clone(&upstream);
-        async move {
-            loop {
-                if let Ok(connection) = upstream.connect(Fresh::Any).await {
-                    return connection.is_reused();
-                }
-            }
-        }
+        async move { upstream.connect(Fresh::Any).await.unwrap().is_reused() }
     });
-    tokio::task::yield_now().await;
+    until(|| upstream.stats().waiting == 1).await;
     drain(first).await;
-    assert!(waiting.await.unwrap(), "the very connection");
-    assert_eq!(upstream.stats().opened, 1);
-    assert!(served.recv().await.is_some());
+    assert!(in_time(waiting).await.unwrap());
+    assert_eq!((upstream.stats().opened, upstream.stats().waiting), (1, 0));
 }
 
 #[tokio::test]
@@ -159,16 +171,13 @@ async fn an_idle_connection_makes_room_for_one_that_is_needed() {
     warm(&upstream).await;
     assert_eq!(upstream.stats().idle, 1);
     // Another core does not take it, but its place.
-    let other = tokio::task::spawn_blocking({
+    let other = on_another_core({
         let upstream = Arc::clone(&upstream);
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let answer = ask(&upstream, get()).await.unwrap();
-                let reused = answer.is_reused();
-                drain(answer).await;
-                reused
-            })
+        async move {
+            let answer = ask(&upstream, get()).await.unwrap();
+            let reused = answer.is_reused();
+            drain(answer).await;
+            reused
         }
     });
     assert!(!other.await.unwrap());
@@ -179,21 +188,26 @@ async fn an_idle_connection_makes_room_for_one_that_is_needed() {
 #[tokio::test]
 async fn those_who_wait_on_another_core_get_the_place_of_a_connection() {
     let script = Script::new().await;
-    let upstream = Arc::new(script.upstream_with(Times::default(), 1));
+    let upstream = Arc::new(script.upstream_with(PATIENT, 1));
     script.serve(OK);
     let first = ask(&upstream, get()).await.unwrap();
-    let (started, starts) = oneshot::channel();
-    let other = tokio::task::spawn_blocking({
+    let other = on_another_core({
         let upstream = Arc::clone(&upstream);
-        move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            started.send(()).unwrap();
-            runtime.block_on(async { ask(&upstream, get()).await.is_ok() })
-        }
+        async move { ask(&upstream, get()).await.unwrap().is_reused() }
     });
-    starts.await.unwrap();
+    until(|| upstream.stats().waiting == 1).await;
     drain(first).await;
-    assert!(other.await.unwrap());
+    assert!(!in_time(other).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_up_on_another_core_is_not_kept() {
+    let script = Script::new().await;
+    let upstream = Arc::new(script.upstream());
+    script.serve(OK);
+    let answer = ask(&upstream, get()).await.unwrap();
+    on_another_core(drain(answer)).await.unwrap();
+    assert_eq!((upstream.stats().idle, upstream.stats().open), (0, 0));
 }
 
 #[tokio::test]
@@ -223,7 +237,7 @@ async fn all_addresses_of_a_name_are_tried() {
 #[tokio::test]
 async fn an_upstream_that_is_dropped_closes_what_is_idle() {
     let script = Script::new().await;
-    let upstream = script.upstream();
+    let upstream = script.upstream_with(PATIENT, 4);
     let ended = script.run(async |script| {
         let mut wire = script.accept().await;
         wire.head().await;
@@ -232,5 +246,5 @@ async fn an_upstream_that_is_dropped_closes_what_is_idle() {
     });
     warm(&upstream).await;
     drop(upstream);
-    ended.await.unwrap();
+    in_time(ended).await.unwrap();
 }

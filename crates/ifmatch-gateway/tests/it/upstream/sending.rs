@@ -1,31 +1,10 @@
 //! What goes out.
 
-use super::{LONG, OK, Script, ask, drain, get, put, request};
-use bytes::Bytes;
+use super::{Fed, LONG, OK, Script, ask, drain, get, put, request};
 use http::{HeaderValue, Method, Request};
-use http_body::{Body, Frame};
-use ifmatch_gateway::upstream::{ContentError, Fresh, SendErrorKind, Sending};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
-
-/// A body that a test feeds.
-struct Fed(mpsc::UnboundedReceiver<Result<&'static str, ContentError>>);
-
-impl Body for Fed {
-    type Data = Bytes;
-    type Error = ContentError;
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
-        let piece = self.0.poll_recv(cx);
-        piece.map(|piece| {
-            piece.map(|piece| piece.map(|text| Frame::data(Bytes::from_static(text.as_bytes()))))
-        })
-    }
-}
 
 #[tokio::test]
 async fn fields_go_out_as_they_are_and_nothing_is_added() {

@@ -1,8 +1,12 @@
 //! What is known when there is no answer, or only half of one.
 
-use super::{HUGE, LONG, OK, SHORT, Script, ask, block_until_closed_by_peer, drain, get, huge, put, warm};
+use super::{
+    Fed, HUGE, LONG, OK, SHORT, Script, ask, block_until_closed_by_peer, block_until_reset_by_peer, drain,
+    get, huge, in_time, put, request, warm,
+};
+use http::Method;
 use ifmatch_gateway::settings::{Origin, Times};
-use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Upstream, collect};
+use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending, Upstream, collect};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -236,6 +240,39 @@ async fn an_early_answer_is_heard_although_the_upstream_hangs_up() {
 }
 
 #[tokio::test]
+async fn an_answer_is_heard_although_the_way_out_is_found_broken_first() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (go, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        wait.recv().unwrap();
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap();
+        // Closed with content unread: a reset.
+    });
+    let upstream = Upstream::new(Origin { host: "127.0.0.1".into(), port }, Times::default(), 4);
+    let (feed, fed) = tokio::sync::mpsc::unbounded_channel();
+    feed.send(Ok("abc")).unwrap();
+    let request = request(Method::PUT, Sending::stream(Fed(fed)));
+    let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(request).unwrap();
+    let waiting = pending.head(SHORT).await.unwrap_err();
+    assert_eq!(waiting.kind, SendErrorKind::TimedOut);
+    go.send(()).unwrap();
+    block_until_reset_by_peer(port);
+    // This is written before the event loop can tell that there is something to read.
+    feed.send(Ok("def")).unwrap();
+    let answer = pending.head(LONG).await.unwrap();
+    assert_eq!(answer.response.status(), 403);
+    assert!(!answer.all_content_sent());
+}
+
+#[tokio::test]
 async fn content_goes_on_behind_an_early_answer_that_nobody_reads_yet() {
     let script = Script::new().await;
     let upstream = script.upstream();
@@ -251,7 +288,7 @@ async fn content_goes_on_behind_an_early_answer_that_nobody_reads_yet() {
     });
     let answer = ask(&upstream, huge()).await.unwrap();
     assert!(!answer.all_content_sent());
-    all_read.await.unwrap();
+    in_time(all_read).await.unwrap();
     let body = answer.response.into_body();
     assert!(body.all_content_sent());
     let collected = collect(body, 10).await.unwrap();
