@@ -7,8 +7,14 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 
 /// The digest of a representation, as far as its source is there. `content` is its identity-coded bytes, which the
-/// field sources do not look at.
-pub(crate) fn of(source: &DigestSource, target: &str, head: &HeaderMap, content: &Bytes) -> Option<Digest> {
+/// field sources do not look at, and `hash` theirs.
+pub(crate) fn of(
+    source: &DigestSource,
+    target: &str,
+    head: &HeaderMap,
+    content: &Bytes,
+    hash: Option<blake3::Hash>,
+) -> Option<Digest> {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         hasher.update(&(bytes.len() as u64).to_be_bytes());
@@ -20,7 +26,7 @@ pub(crate) fn of(source: &DigestSource, target: &str, head: &HeaderMap, content:
             // The same octets under another type are another representation.
             part(head.get(CONTENT_TYPE).map_or(b"", |v| v.as_bytes()));
             part(head.get(CONTENT_ENCODING).map_or(b"", |v| v.as_bytes()));
-            part(content);
+            part(hash.unwrap_or_else(|| blake3::hash(content)).as_bytes());
         }
         DigestSource::Json(pointer) => {
             let document: serde_json::Value = serde_json::from_slice(content).ok()?;
@@ -40,9 +46,8 @@ pub(crate) fn needs_content(source: &DigestSource) -> bool {
     matches!(source, DigestSource::Content | DigestSource::Json(_))
 }
 
-/// A short digest of content, for telling two contents apart in measurements; never a guard.
-pub(crate) fn short(content: &[u8]) -> u64 {
-    let hash = blake3::hash(content);
+/// A part of a hash, for telling two contents apart in measurements; never a guard.
+pub(crate) fn short(hash: &blake3::Hash) -> u64 {
     let mut first = [0; 8];
     first.copy_from_slice(&hash.as_bytes()[..8]);
     u64::from_be_bytes(first)
@@ -62,7 +67,7 @@ mod tests {
         let json = head(&[(CONTENT_TYPE, "application/json")]);
         let source = DigestSource::Content;
         let digest = |target: &str, head: &HeaderMap, content: &'static str| {
-            of(&source, target, head, &Bytes::from_static(content.as_bytes())).unwrap()
+            of(&source, target, head, &Bytes::from_static(content.as_bytes()), None).unwrap()
         };
         let first = digest("/a", &json, "1");
         assert_eq!(first, digest("/a", &json, "1"));
@@ -76,15 +81,16 @@ mod tests {
     #[test]
     fn a_source_that_is_not_there_gives_no_digest() {
         let json = Bytes::from_static(br#"{"version": 7.10, "text": "x"}"#);
-        let at = |pointer: &str| of(&DigestSource::Json(pointer.into()), "/a", &HeaderMap::new(), &json);
+        let at =
+            |pointer: &str| of(&DigestSource::Json(pointer.into()), "/a", &HeaderMap::new(), &json, None);
         assert!(at("/version").is_some() && at("/version") != at("/text"));
         assert_eq!(at("/nothing"), None);
         assert_eq!(
-            of(&DigestSource::Json("/v".into()), "/a", &HeaderMap::new(), &Bytes::from_static(b"{")),
+            of(&DigestSource::Json("/v".into()), "/a", &HeaderMap::new(), &Bytes::from_static(b"{"), None),
             None
         );
-        assert_eq!(of(&DigestSource::Etag, "/a", &HeaderMap::new(), &json), None);
-        assert!(of(&DigestSource::Etag, "/a", &head(&[(ETAG, "W/\"x\"")]), &json).is_some());
-        assert_eq!(of(&DigestSource::None, "/a", &HeaderMap::new(), &json), None);
+        assert_eq!(of(&DigestSource::Etag, "/a", &HeaderMap::new(), &json, None), None);
+        assert!(of(&DigestSource::Etag, "/a", &head(&[(ETAG, "W/\"x\"")]), &json, None).is_some());
+        assert_eq!(of(&DigestSource::None, "/a", &HeaderMap::new(), &json, None), None);
     }
 }

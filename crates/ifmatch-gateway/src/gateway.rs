@@ -9,6 +9,7 @@ use crate::settings::{Evaluate, Settings, To};
 use crate::state::{self, State, StateError};
 use crate::stats::Stats;
 use crate::upstream::{Answer, Fresh, SendErrorKind, Sending, Upstream};
+use crate::watching::Watching;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderMap, HeaderValue};
@@ -50,7 +51,8 @@ pub struct Gateway {
     pub(crate) heads: Heads,
     pub(crate) learned: Learned,
     pub(crate) digests: Arc<Budget>,
-    pub(crate) stats: Stats,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) watching: Arc<Watching>,
 }
 
 impl fmt::Debug for Gateway {
@@ -81,8 +83,11 @@ impl Gateway {
         // Before the folder is touched: routes that cannot be used change nothing.
         drop(Routes::new(&settings, &[0; 32])?);
         let state = State::open(&settings.state, &authority, &options)?;
+        let routes = Routes::new(&settings, state.secret())?;
+        let stats = Arc::new(Stats::new(routes.table().len()));
         Ok(Self {
-            routes: Routes::new(&settings, state.secret())?,
+            watching: Arc::new(Watching::new(Arc::clone(&stats))),
+            routes,
             upstream: Upstream::new(
                 settings.upstream.clone(),
                 settings.times,
@@ -92,7 +97,7 @@ impl Gateway {
             heads: Heads::new(&settings.upstream, settings.host),
             learned: Learned::default(),
             digests: Budget::new(settings.bounds.digest_bytes_total_max),
-            stats: Stats::default(),
+            stats,
 
             state,
             settings,

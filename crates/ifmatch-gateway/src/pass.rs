@@ -1,15 +1,17 @@
 //! Requests that are handed through unjudged: a transparent proxy that counts, and remembers what it saw.
 
 use crate::body::{GatewayBody, Tap};
-use crate::facts::Facts;
+use crate::digest;
 use crate::gateway::{ATTEMPTS_MAX, Gateway};
 use crate::head::{self, Purpose};
 use crate::refusals;
 use crate::routes::Route;
 use crate::state::{Counter, State};
 use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
+use crate::watch::Outcome;
+use crate::watching::Written;
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, ETAG, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
@@ -44,13 +46,12 @@ struct Passing {
 }
 
 impl Passing {
+    fn of_nothing() -> Self {
+        Self { complete: true, ..Self::default() }
+    }
+
     fn digest(&self) -> Option<u64> {
-        let first = |hash: blake3::Hash| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&hash.as_bytes()[..8]);
-            u64::from_be_bytes(bytes)
-        };
-        self.complete.then(|| first(self.hasher.finalize()))
+        self.complete.then(|| digest::short(&self.hasher.finalize()))
     }
 }
 
@@ -78,9 +79,6 @@ impl Gateway {
         let sent = Arc::new(Mutex::new(Passing::default()));
         let mut content = (!content.is_end_stream()).then_some(content);
         let is_empty = content.is_none();
-        if writes && watched {
-            self.watch_write_began(&x, &key, began);
-        }
         let body = match content.take() {
             None => {
                 sent.lock().complete = true;
@@ -130,7 +128,17 @@ impl Gateway {
         }
         if !writes {
             let tapped = watched && x.method == Method::GET && matches!(status.as_u16(), 200 | 304);
-            let body = if tapped { self.tapped(&x, key, began, body) } else { GatewayBody::stream(body) };
+            let tag = head.headers.get(ETAG).cloned();
+            let is_empty = status == StatusCode::NOT_MODIFIED || body.is_end_stream();
+            let body = if tapped && is_empty {
+                let digest = (status == StatusCode::OK).then(|| Passing::of_nothing().digest()).flatten();
+                self.watching.read(&x, &key, digest, tag.as_ref());
+                GatewayBody::stream(body)
+            } else if tapped {
+                self.watching.tapped(&x, key, tag, body)
+            } else {
+                GatewayBody::stream(body)
+            };
             return Ok(Passed::Read(Response::from_parts(head, body)));
         }
         if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
@@ -139,9 +147,14 @@ impl Gateway {
         }
         let applied = status.is_success() || status == StatusCode::SEE_OTHER;
         if watched {
-            let digest = sent.lock().digest();
-            let facts = self.watch_passed(&x, &key, began, digest, applied);
-            x.note(Facts { ..facts });
+            let outcome = match status.as_u16() {
+                _ if applied => Outcome::Applied,
+                400..=499 => Outcome::NotApplied,
+                _ => Outcome::Unknown { until: Instant::now() },
+            };
+            let content = sent.lock().digest();
+            let facts = self.watching.wrote(&x, &key, &Written { began, content, outcome, judged: false });
+            x.note(facts);
         }
         // The exchange ends with its answer.
         let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));

@@ -21,7 +21,6 @@ use ifmatch_core::{
     Code, CurrentState, EntityTag, MethodClass, Outcome, Refusal, Representation, Selection, TagCondition,
 };
 use ifmatch_guard::{Exchange, Read};
-use std::time::Instant;
 
 /// Content that is thrown away is read to its end if it is no longer than this, so that the connection can be kept.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
@@ -54,6 +53,8 @@ pub(crate) enum Taken {
 pub(crate) struct Minted {
     pub(crate) tag: Option<MintedTag>,
     pub(crate) content: Taken,
+    /// The hash of the content, if it was taken.
+    pub(crate) hash: Option<blake3::Hash>,
 }
 
 /// The variant of an answer cannot be told: it varies on everything, or the table of variants is full.
@@ -85,8 +86,14 @@ impl Gateway {
         let minted = self.mint(x, route, count, self.variant(x, &head.headers), &head, body).await?;
         head::strip_validators(&mut head.headers);
         self.advertise(route, &mut head.headers);
-        self.seen(x, &key, &minted);
-        self.conditioned(x, head, minted).await
+        let digest = minted.hash.as_ref().map(digest::short);
+        let read = self.conditioned(x, head, minted).await?;
+        if let Read::Answered(response) = &read
+            && x.method == Method::GET
+        {
+            self.watching.read(x, &key, digest, response.headers().get(ETAG));
+        }
+        Ok(read)
     }
 
     /// The tag of an answer, as far as the route's digest lets it be told.
@@ -105,13 +112,13 @@ impl Gateway {
         let passing = |body| Taken::Passing(Bytes::new(), body);
         let Ok(variant) = variant else {
             self.stats.untagged_variant.add();
-            return Ok(Minted { tag: None, content: passing(body) });
+            return Ok(Minted { tag: None, content: passing(body), hash: None });
         };
         let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
         let source = &route.settings.digest;
         if route.is_exclusive() || *source == DigestSource::None {
             self.stats.minted.add();
-            return Ok(Minted { tag: Some(tag), content: passing(body) });
+            return Ok(Minted { tag: Some(tag), content: passing(body), hash: None });
         }
         let content = if digest::needs_content(source) {
             self.take(body, self.digest_bytes_max(route)).await?
@@ -122,17 +129,18 @@ impl Gateway {
             Taken::Whole(bytes, _) => bytes.clone(),
             Taken::Passing(..) if digest::needs_content(source) => {
                 self.stats.untagged_large.add();
-                return Ok(Minted { tag: None, content });
+                return Ok(Minted { tag: None, content, hash: None });
             }
             Taken::Passing(..) => Bytes::new(),
         };
-        let digest = digest::of(source, x.target.path(), &head.headers, &bytes);
+        let hash = digest::needs_content(source).then(|| blake3::hash(&bytes));
+        let digest = digest::of(source, x.target.path(), &head.headers, &bytes, hash);
         if digest.is_none() {
             self.stats.untagged_source.add();
-            return Ok(Minted { tag: None, content });
+            return Ok(Minted { tag: None, content, hash });
         }
         self.stats.minted.add();
-        Ok(Minted { tag: Some(MintedTag { digest, ..tag }), content })
+        Ok(Minted { tag: Some(MintedTag { digest, ..tag }), content, hash })
     }
 
     /// Reads content completely, if it is small enough to have a digest.
@@ -215,7 +223,7 @@ impl Gateway {
         mut head: Parts,
         minted: Minted,
     ) -> Result<Read<GatewayBody>, Refusal> {
-        let Minted { tag, content } = minted;
+        let Minted { tag, content, .. } = minted;
         let Some(tag) = tag else {
             // Nothing can match what has no tag; a condition that needs one is not met.
             let wants_version = matches!(x.judge(now()).conditions().if_match, TagCondition::Tags(_));
@@ -307,17 +315,6 @@ impl Gateway {
     pub(crate) fn advertise(&self, route: &Route, headers: &mut HeaderMap) {
         if let Some(policy) = &route.advertised {
             headers.insert("precondition-policy", policy.clone());
-        }
-    }
-
-    /// Takes note that a client has seen a representation.
-    fn seen(&self, x: &Exchange, key: &str, minted: &Minted) {
-        if x.method == Method::GET {
-            let content = match &minted.content {
-                Taken::Whole(bytes, _) => Some(digest::short(bytes)),
-                Taken::Passing(..) => None,
-            };
-            self.watch_read(x, key, x.began, Instant::now(), content, minted.tag.map(MintedTag::to_value));
         }
     }
 }

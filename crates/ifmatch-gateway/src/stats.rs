@@ -20,6 +20,7 @@ impl Count {
 /// Counters of one gateway.
 #[derive(Debug, Default)]
 pub struct Stats {
+    routes: Vec<RouteStats>,
     /// Check reads.
     pub checks: Count,
     /// Check reads that gave no answer to go by.
@@ -42,12 +43,31 @@ pub struct Stats {
     pub held: Count,
     /// Writers around the gateway that were noticed: the digest moved and the count did not.
     pub around: Count,
+}
+
+/// Counters of one route.
+#[derive(Debug, Default)]
+pub struct RouteStats {
+    /// Lost updates that were measured: an applied write that named no version replaced one that its client had not seen.
+    pub lost_updates: Count,
     /// POST requests that ran without a condition.
     pub unguarded_posts: Count,
-    /// Lost updates that were measured.
-    pub lost_updates: Count,
-    /// Blind retries that were seen.
+    /// Stale writes of others' clients that were refused.
+    pub prevented: Count,
+    /// Blind retries: refused, and then the same content again under a new tag without a read.
     pub blind_retries: Count,
     /// Writers refused because of a write of their own.
     pub self_conflicts: Count,
+}
+
+impl Stats {
+    /// Counters for a table of so many routes, at least one.
+    pub(crate) fn new(routes: usize) -> Self {
+        Self { routes: (0..routes.max(1)).map(|_| RouteStats::default()).collect(), ..Self::default() }
+    }
+
+    /// The counters of the route of that ordinal; of the last one if there is none.
+    pub fn route(&self, ordinal: usize) -> &RouteStats {
+        &self.routes[ordinal.min(self.routes.len() - 1)]
+    }
 }

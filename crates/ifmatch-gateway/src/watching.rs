@@ -1,56 +1,163 @@
-//! What the watch is told.
+//! What the watch is told of requests, and what it makes of them.
 
 use crate::body::GatewayBody;
+use crate::digest;
 use crate::facts::Facts;
-use crate::gateway::Gateway;
 use crate::pass::ReadTap;
+use crate::stats::Stats;
 use crate::upstream::ResponseBody;
-use bytes::Bytes;
-use http::HeaderValue;
-use ifmatch_core::Refusal;
+use crate::watch::{self, ClientId, Credentials, Kind, Outcome, Watch};
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use http::{HeaderMap, Method};
+use ifmatch_core::{Code, Refusal};
 use ifmatch_guard::{Content, Exchange};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Instant;
 
-impl Gateway {
-    pub(crate) fn watch_read(
-        &self,
-        _x: &Exchange,
-        _key: &str,
-        _began: Instant,
-        _ended: Instant,
-        _digest: Option<u64>,
-        _tag: Option<HeaderValue>,
-    ) {
+const X_CLIENT: &str = "x-client";
+
+/// What a request was answered with, as far as that matters here.
+pub(crate) struct Written {
+    pub(crate) began: Instant,
+    pub(crate) content: Option<u64>,
+    pub(crate) outcome: Outcome,
+    /// Whether somebody evaluated its condition.
+    pub(crate) judged: bool,
+}
+
+/// Remembers what clients read and wrote, and counts what came of it.
+#[derive(Debug)]
+pub(crate) struct Watching {
+    watch: Watch,
+    hashes: RandomState,
+    stats: Arc<Stats>,
+}
+
+impl Watching {
+    pub(crate) fn new(stats: Arc<Stats>) -> Self {
+        let watch = Watch::new(watch::Limits::default(), Instant::now());
+        Self { watch, hashes: RandomState::new(), stats }
     }
-    pub(crate) fn watch_write_began(&self, _x: &Exchange, _key: &str, _at: Instant) {}
-    pub(crate) fn watch_written(
-        &self,
-        _x: &Exchange,
-        _key: &str,
-        _began: Instant,
-        _sent: Option<&Bytes>,
-        _applied: bool,
-    ) -> Facts {
-        Facts::default()
+
+    /// A complete answer to GET was made ready.
+    pub(crate) fn read(&self, x: &Exchange, key: &str, digest: Option<u64>, tag: Option<&HeaderValue>) {
+        let read = watch::Read {
+            client: self.client(x),
+            target: self.target_hash(x),
+            began: x.began,
+            ended: Instant::now(),
+            digest,
+            tag,
+        };
+        self.watch.read(self.hashes.hash_one(key), &read);
     }
-    pub(crate) fn watch_passed(
-        &self,
-        _x: &Exchange,
-        _key: &str,
-        _began: Instant,
-        _digest: Option<u64>,
-        _applied: bool,
-    ) -> Facts {
-        Facts::default()
+
+    /// The exchange of a write has ended.
+    pub(crate) fn wrote(&self, x: &Exchange, key: &str, written: &Written) -> Facts {
+        let event_id = x.request_id().as_u128();
+        let tag = x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH));
+        let seen = self.watch.wrote(
+            self.hashes.hash_one(key),
+            &watch::Write {
+                client: self.client(x),
+                name: client_name(&x.headers).unwrap_or_default(),
+                target: self.target_hash(x),
+                began: written.began,
+                ended: Instant::now(),
+                outcome: written.outcome,
+                kind: kind(&x.method),
+                conditional: written.judged && tag.is_some(),
+                tag,
+                content: written.content,
+                event_id,
+            },
+        );
+        let ordinal = x.policy.ordinal;
+        if seen.lost.is_some() {
+            self.stats.route(ordinal).lost_updates.add();
+        }
+        if seen.blind_retry {
+            self.stats.route(ordinal).blind_retries.add();
+        }
+        Facts { content: written.content, seen: Some(seen), ..Facts::default() }
     }
-    pub(crate) fn watch_refused(&self, _x: &Exchange, _key: &str, _refusal: &Refusal, _content: &Content) {}
+
+    /// A write was refused for its condition.
+    pub(crate) fn refused(&self, x: &Exchange, key: &str, refusal: &Refusal, content: &Content) {
+        if !matches!(refusal.code(), Code::StaleVersion | Code::AlreadyExists) {
+            return;
+        }
+        let content = sent(content);
+        let refused = watch::Refusal {
+            client: self.client(x),
+            at: Instant::now(),
+            tag: x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH)),
+            content,
+        };
+        let met = self.watch.refused(self.hashes.hash_one(key), &refused);
+        let route = self.stats.route(x.policy.ordinal);
+        if met.self_conflict {
+            route.self_conflicts.add();
+        } else if refusal.code() == Code::StaleVersion {
+            route.prevented.add();
+        }
+        x.note(Facts { content, met: Some(met), ..Facts::default() });
+    }
+
+    /// An answer whose content is digested as it goes by.
     pub(crate) fn tapped(
-        &self,
-        _x: &Exchange,
-        _key: String,
-        _began: Instant,
+        self: &Arc<Self>,
+        x: &Arc<Exchange>,
+        key: String,
+        tag: Option<HeaderValue>,
         body: ResponseBody,
     ) -> GatewayBody {
-        GatewayBody::tapped(body, Box::new(ReadTap::new(|_| {})))
+        let (watching, x) = (Arc::clone(self), Arc::clone(x));
+        let tap = ReadTap::new(move |digest| watching.read(&x, &key, digest, tag.as_ref()));
+        GatewayBody::tapped(body, Box::new(tap))
+    }
+
+    fn client(&self, x: &Exchange) -> ClientId {
+        let credentials = match (x.headers.get(AUTHORIZATION), x.headers.get(COOKIE)) {
+            (Some(authorization), None) => {
+                let hash = self.hashes.hash_one(authorization.as_bytes());
+                Some(Credentials::of_authorization(authorization, hash))
+            }
+            (None, None) => None,
+            (authorization, cookie) => {
+                let all = (authorization.map(HeaderValue::as_bytes), cookie.map(HeaderValue::as_bytes));
+                Some(Credentials { hash: self.hashes.hash_one(all), lasting: false })
+            }
+        };
+        let place = self.hashes.hash_one((
+            x.peer.map(|peer| peer.address.ip()),
+            x.headers.get(USER_AGENT).map(HeaderValue::as_bytes),
+            x.headers.get(X_CLIENT).map(HeaderValue::as_bytes),
+        ));
+        ClientId { credentials, place, connection: x.peer.map(|peer| peer.connection) }
+    }
+
+    fn target_hash(&self, x: &Exchange) -> u64 {
+        self.hashes.hash_one((x.target.path(), x.target.query()))
+    }
+}
+
+/// How a client is named: by itself, or by its software.
+pub fn client_name(headers: &HeaderMap) -> Option<&str> {
+    headers.get(X_CLIENT).or_else(|| headers.get(USER_AGENT))?.to_str().ok()
+}
+
+/// The digest of content that was received completely, unless it is in a file.
+pub(crate) fn sent(content: &Content) -> Option<u64> {
+    content.spooled().is_none().then(|| digest::short(&blake3::hash(content.bytes())))
+}
+
+fn kind(method: &Method) -> Kind {
+    match *method {
+        Method::PUT => Kind::Replace,
+        Method::DELETE => Kind::Delete,
+        Method::PATCH => Kind::Modify,
+        _ => Kind::Append,
     }
 }

@@ -12,6 +12,8 @@ use crate::settings::HostField;
 use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
 use crate::tag::MintedTag;
 use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendErrorKind, Sending, collect};
+use crate::watch::Outcome as WriteOutcome;
+use crate::watching::{self, Written};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, TRAILER};
 use http::response::Parts;
@@ -49,7 +51,9 @@ struct Forward {
     turns: Vec<Turn>,
     protection: Protection,
     before: Option<HeaderValue>,
-    sent: Option<Bytes>,
+    /// The content, as far as it is in memory, and the hash of it.
+    content: Option<Bytes>,
+    sent: Option<u64>,
 }
 
 /// What a status says about the write, once its answer is complete and all content was sent.
@@ -63,6 +67,15 @@ enum Said {
     Perhaps,
     /// Not the origin's last word.
     Nothing,
+}
+
+fn outcome_of(says: Said) -> WriteOutcome {
+    match says {
+        Said::Yes => WriteOutcome::Applied,
+        Said::No => WriteOutcome::NotApplied,
+        // It will not land any more; whether it did is not known.
+        Said::Perhaps | Said::Nothing => WriteOutcome::Unknown { until: std::time::Instant::now() },
+    }
 }
 
 fn said(status: StatusCode) -> Said {
@@ -90,7 +103,7 @@ impl Gateway {
         let kind = if appends && to.is_none() { Kind::Shared } else { Kind::Exclusive };
         let place = self.place(&x, &route, to.as_ref(), kind);
         if appends && x.method == Method::POST {
-            self.stats.unguarded_posts.add();
+            self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
         self.not_held(&place)?;
         let turns = tokio::select! {
@@ -129,8 +142,9 @@ impl Gateway {
         if let Some(to) = &to {
             self.destination_free(&x, &route, to).await?;
         }
-        let sent = content.spooled().is_none().then(|| content.bytes().clone());
-        let forward = Forward { x, route, place, turns, protection, before, sent };
+        let sent = watching::sent(&content);
+        let bytes = content.spooled().is_none().then(|| content.bytes().clone());
+        let forward = Forward { x, route, place, turns, protection, before, content: bytes, sent };
         self.forward(forward, &content).await
     }
 
@@ -213,7 +227,7 @@ impl Gateway {
         refusal: Refusal,
         content: &Content,
     ) -> Acted<GatewayBody> {
-        self.watch_refused(x, &place.key, &refusal, content);
+        self.watching.refused(x, &place.key, &refusal, content);
         Acted::Refused(refusal, None)
     }
 
@@ -250,7 +264,6 @@ impl Gateway {
             }
         };
         self.stats.forwarded.add();
-        self.watch_write_began(&forward.x, key, began);
         match pending.head(self.answer_max(&forward.route)).await {
             Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
             Err(error) => {
@@ -296,8 +309,22 @@ impl Gateway {
     fn in_doubt(&self, forward: &Forward, in_flight: InFlight, began: std::time::Instant) {
         self.stats.unknown.add();
         in_flight.doubt(self.late_write_max(&forward.route));
-        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), false);
-        forward.x.note(Facts { before: forward.before.clone(), ..facts });
+        let until = std::time::Instant::now() + self.late_write_max(&forward.route);
+        self.note(forward, began, WriteOutcome::Unknown { until }, None);
+    }
+
+    /// Leaves what is known of the write for whoever records it.
+    fn note(
+        &self,
+        forward: &Forward,
+        began: std::time::Instant,
+        outcome: WriteOutcome,
+        after: Option<HeaderValue>,
+    ) {
+        let content = forward.sent;
+        let written = Written { began, content, outcome, judged: true };
+        let facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
+        forward.x.note(Facts { before: forward.before.clone(), after, ..facts });
     }
 
     /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
@@ -391,12 +418,7 @@ impl Gateway {
             represent(&forward.x, &mut head, &read.head);
             content = read.content;
         }
-        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), applied);
-        forward.x.note(Facts {
-            before: forward.before.clone(),
-            after: tag.map(MintedTag::to_value),
-            ..facts
-        });
+        self.note(&forward, began, outcome_of(says), tag.map(MintedTag::to_value));
         drop(forward.turns);
         let response = Response::from_parts(head, GatewayBody::from(content));
         match says {
@@ -419,8 +441,7 @@ impl Gateway {
         began: std::time::Instant,
     ) -> Acted<GatewayBody> {
         let applied = said(head.status) == Said::Yes;
-        let facts = self.watch_written(&forward.x, &forward.place.key, began, forward.sent.as_ref(), applied);
-        forward.x.note(Facts { before: forward.before.clone(), ..facts });
+        self.note(&forward, began, outcome_of(said(head.status)), None);
         let length = rest.size_hint().exact().map(|left| left + so_far.len() as u64);
         let (pieces, client) = channel(ANSWER_PIECES_MAX);
         let (idle_max, late) = (self.settings.times.idle_max, self.late_write_max(&forward.route));
@@ -506,7 +527,8 @@ impl Gateway {
         if !applied || head.headers.contains_key(http::header::VARY) {
             return None;
         }
-        let digest = digest::of(&forward.route.settings.digest, x.target.path(), &head.headers, content);
+        let digest =
+            digest::of(&forward.route.settings.digest, x.target.path(), &head.headers, content, None);
         digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
     }
 
@@ -536,7 +558,7 @@ impl Gateway {
             let present = is_present(head.status) && !crate::read::is_aged(&head.headers);
             let variant = self.variant(x, &head.headers);
             let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
-            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content);
+            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content, None);
             let complete = route.is_exclusive()
                 || digest.is_some()
                 || route.settings.digest == crate::settings::DigestSource::None;
@@ -546,7 +568,7 @@ impl Gateway {
             let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
             // Only what is stored octet for octet may be given a tag without being shown.
             let verified =
-                x.method == Method::PATCH || forward.sent.as_ref().is_some_and(|sent| *sent == content);
+                x.method == Method::PATCH || forward.content.as_ref().is_some_and(|sent| *sent == content);
             Some(ReadBack { tag, head, content, shown, verified })
         });
         read.await.ok().flatten()

@@ -7,6 +7,7 @@ mod cors;
 mod descriptors;
 mod error;
 pub mod file;
+mod gateway_metrics;
 mod listen;
 mod routed;
 mod run;

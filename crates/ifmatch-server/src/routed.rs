@@ -20,7 +20,7 @@ type StoreBody = <Documents<Sqlite> as Authority>::Body;
 
 /// Either of the two.
 pub(crate) struct Routed {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: Arc<Gateway>,
     pub(crate) store: Option<Documents<Sqlite>>,
 }
 

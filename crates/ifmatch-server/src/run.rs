@@ -5,6 +5,7 @@ use crate::config::{Config, DRAIN_MAX, SPOOL_BYTES_MAX, SPOOLED_FROM_BYTES};
 use crate::connection::{self, Pages, Shared};
 use crate::descriptors;
 use crate::error::ServeError;
+use crate::gateway_metrics::GatewayMetrics;
 use crate::listen;
 use crate::routed::Routed;
 use crate::telemetry::{StoreMetrics, Telemetry};
@@ -142,7 +143,7 @@ fn serve_gateway(
     if needs_store && store.is_none() {
         return Err(ServeError::NoStore);
     }
-    let gateway = Gateway::open(settings.clone())?;
+    let gateway = Arc::new(Gateway::open(settings.clone())?);
     let spool = settings.state.join("spool");
     std::fs::create_dir_all(&spool).map_err(|source| ServeError::Beside {
         what: "the spool folder",
@@ -156,6 +157,7 @@ fn serve_gateway(
         registry.register_collector(Box::new(StoreMetrics(Arc::clone(store))));
         Documents::new(Arc::clone(store), SPOOLED_FROM_BYTES)
     });
+    registry.register_collector(Box::new(GatewayMetrics(Arc::clone(&gateway))));
     let state = Arc::clone(gateway.state());
     let spool = Spool::new(spool, SPOOLED_FROM_BYTES, SPOOL_BYTES_MAX);
     let shared = Arc::new(Shared {
