@@ -33,7 +33,7 @@ pub(super) enum Kind {
     JsonServer,
     /// An app of a few lines in Flask: closes each connection, adds to what is sent, no tags.
     Flask,
-    /// `WsgiDAV`: files; tags from time and size.
+    /// `WsgiDAV`: files; looks at conditions first and writes later, shows files half written, tags from time and size.
     WsgiDav,
     /// A few lines on Python's own server: files, no tags.
     HttpServer,
@@ -92,12 +92,7 @@ impl Kind {
             Self::ApacheDav => apache(port, folder),
             Self::JsonServer => json_server(&port_text, folder),
             Self::Flask => python("flask", &[app("flask_documents.py"), port_text.into()]),
-            Self::WsgiDav => {
-                let mut command = python("wsgidav, cheroot", &["-m", "wsgidav.server.server_cli"]);
-                command.args(["--no-config", "--auth", "anonymous", "--host", "127.0.0.1", "--port"]);
-                command.arg(port_text).arg("--root").arg(folder);
-                command
-            }
+            Self::WsgiDav => wsgidav(port, folder),
             Self::HttpServer => {
                 let arguments = [app("naive_files.py"), port_text.into(), folder.into()];
                 python("http.server", &arguments)
@@ -224,6 +219,25 @@ fn python<S: AsRef<OsStr>>(modules: &str, arguments: &[S]) -> Command {
     let name = found.unwrap_or_else(|| panic!("no Python that can import {modules}; {}", missing()));
     let mut command = with_packages(name);
     command.args(arguments);
+    command
+}
+
+fn wsgidav(port: u16, folder: &Path) -> Command {
+    let files = folder.join("files");
+    fs::create_dir(&files).unwrap();
+    let configuration = serde_json::json!({
+        "host": "127.0.0.1",
+        "port": port,
+        "provider_mapping": { "/": files },
+        "simple_dc": { "user_mapping": { "*": true } },
+        // In seconds. A read of a file that is just being written is short of what it announced, and it takes so long
+        // until the connection is closed; the default is ten.
+        "server_args": { "timeout": 1 },
+    });
+    let file = folder.join("wsgidav.json");
+    fs::write(&file, configuration.to_string()).unwrap();
+    let mut command = python("wsgidav, cheroot", &["-m", "wsgidav.server.server_cli", "--config"]);
+    command.arg(file);
     command
 }
 
