@@ -359,7 +359,9 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     fn record(&self, acted: Acted<A::Body>, x: &Exchange, progress: &Progress) -> Response<A::Body> {
         match acted {
             Acted::Applied(response, protection) => {
-                let progress = Progress { protection: Some(Ok(protection)), ..*progress };
+                // What was lacking and waived stays on record.
+                let lacking = progress.protection.filter(Result::is_err);
+                let progress = Progress { protection: lacking.or(Some(Ok(protection))), ..*progress };
                 self.tell(x, &progress, Decided::Applied, response.status());
                 response
             }
