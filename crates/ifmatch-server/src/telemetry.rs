@@ -120,7 +120,8 @@ impl Observe for Telemetry {
         let Some(route) = self.route(decision) else { return };
         if let Some(protection) = decision.protection {
             route.writes[method * KINDS.len() + kind_index(protection)].inc();
-            let waived = decision.policy.is_some_and(|policy| policy.mode != Mode::Enforce);
+            let waived = decision.policy.is_some_and(|policy| policy.mode != Mode::Enforce)
+                && !matches!(decision.result, DecisionResult::Refused(_));
             if let (Err(code), true) = (protection, waived) {
                 route.would_reject[method * reasons + reason_index(&Refusal::new(code))].inc();
             }
