@@ -34,6 +34,7 @@ Tasks:
   readme [--debug]      Runs the commands of the README against a real server and compares what they print.
   clients [--debug]     The whole cycle of a write with curl, Python requests, Node fetch and a page in Chromium.
   bench [ARGS]...       All benchmarks. ARGS go to each of them.
+  bench gateway [ARGS]  The gateway alone, beside nginx and HAProxy (which have to be installed).
   dist                  The release archive, with manual page, completions and checksum, in target/dist.
 
 Options:

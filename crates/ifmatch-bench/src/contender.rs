@@ -113,7 +113,7 @@ impl Contender {
 }
 
 /// The address in the line that a server says it serves with.
-fn address(line: &str) -> Option<SocketAddr> {
+pub(crate) fn address(line: &str) -> Option<SocketAddr> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
     value.get("listen")?.as_str()?.strip_prefix("http://")?.trim_end_matches('/').parse().ok()
 }

@@ -20,6 +20,11 @@ impl Cores {
         Some(Self { server: cores.next()?, load: cores.next()? })
     }
 
+    /// Keeps this thread, and those it starts from now on, on the core of the load.
+    pub(crate) fn for_load(self) -> io::Result<()> {
+        pin(self.load)
+    }
+
     /// Starts something that is to run on the servers' core: a process begins on the cores of the thread that starts it.
     pub(crate) fn for_server<T>(self, start: impl FnOnce() -> T) -> io::Result<T> {
         pin(self.server)?;

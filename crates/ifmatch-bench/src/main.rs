@@ -1,11 +1,14 @@
 //! Measures `ifmatch serve` as a whole process, beside the least that a durable server can cost on the same machine:
 //! CPU time of the server per operation, throughput, latencies, and whether anything that was acknowledged is lost.
 //!
+//! `ifmatch-bench gateway` measures `ifmatch serve --upstream` beside nginx and HAProxy.
+//!
 //! `cargo xtask bench` runs it. Only ratios within one run mean anything on another machine.
 #![allow(clippy::cast_precision_loss, reason = "figures for people")]
 
 mod contender;
 mod cpu;
+mod gateway;
 mod limit;
 mod load;
 mod plan;
@@ -16,7 +19,7 @@ use cpu::Cores;
 use plan::{Plan, Scale};
 use report::Progress;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -30,6 +33,10 @@ Usage: ifmatch-bench [--quick] [--json] [--server PROGRAM]... [--only TEXT] [--d
   --only TEXT       Only rows with this in their name
   --data FOLDER     Where the servers keep their data, on the device that is to be measured [default: beside this program]
 
+  gateway [--seconds N] [--rounds N] [--output text|json]
+                    The gateway beside nginx and HAProxy, in front of an upstream of its own; also takes --server, --only,
+                    --data and --quick  [default: 5 rounds of 2 seconds]
+
   limit [--data FOLDER] [--workers N]
                     Serves the physical limit that the others are held against
 ";
@@ -37,6 +44,9 @@ Usage: ifmatch-bench [--quick] [--json] [--server PROGRAM]... [--only TEXT] [--d
 #[derive(Default)]
 struct Arguments {
     limit: bool,
+    gateway: bool,
+    seconds: Option<f64>,
+    rounds: Option<u32>,
     quick: bool,
     json: bool,
     help: bool,
@@ -63,6 +73,10 @@ fn arguments(mut given: impl Iterator<Item = String>) -> Result<Arguments, Strin
         let mut value = || given.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "limit" => arguments.limit = true,
+            "gateway" => arguments.gateway = true,
+            "--seconds" => arguments.seconds = Some(seconds(&value()?)?),
+            "--rounds" => arguments.rounds = Some(rounds(&value()?)?),
+            "--output" => arguments.json = is_json(&value()?)?,
             "--quick" => arguments.quick = true,
             "--json" => arguments.json = true,
             "--help" | "-h" => arguments.help = true,
@@ -94,6 +108,10 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         let how = "build it with `cargo build --release -p ifmatch-cli`, or name it with --server";
         return Err(format!("there is no {}: {how}", missing.display()));
     }
+    let data = arguments.data.as_deref().unwrap_or(&beside);
+    if arguments.gateway {
+        return gateway(arguments, &servers, data);
+    }
     let mut contenders =
         vec![("limit (durable)".to_owned(), What::Limit), ("limit (memory)".to_owned(), What::LimitMemory)];
     for (index, program) in servers.into_iter().enumerate() {
@@ -103,7 +121,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let plan = Plan {
         scale: if arguments.quick { Scale::QUICK } else { Scale::FULL },
         contenders: &contenders,
-        data: arguments.data.as_deref().unwrap_or(&beside),
+        data,
         only: arguments.only.as_deref(),
         cores: Cores::choose(),
     };
@@ -113,6 +131,38 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let lost: u64 = report.lost.iter().map(|(_, lost)| lost).sum();
     print(&if arguments.json { format!("{:#}\n", report.json()) } else { report.table() })?;
     if lost > 0 { Err(format!("{lost} acknowledged updates were lost")) } else { Ok(()) }
+}
+
+fn gateway(arguments: &Arguments, servers: &[PathBuf], data: &Path) -> Result<(), String> {
+    let (seconds, rounds) = if arguments.quick { (0.5, 3) } else { (2.0, 5) };
+    let (text, ended) = gateway::run(&gateway::Options {
+        seconds: arguments.seconds.unwrap_or(seconds),
+        rounds: arguments.rounds.unwrap_or(rounds),
+        servers,
+        only: arguments.only.as_deref(),
+        data,
+        json: arguments.json,
+    })?;
+    print(&text)?;
+    ended
+}
+
+fn seconds(given: &str) -> Result<f64, String> {
+    let seconds = given.parse().ok().filter(|seconds| (0.1..=600.0).contains(seconds));
+    seconds.ok_or_else(|| "--seconds needs a number from 0.1 to 600".to_owned())
+}
+
+fn rounds(given: &str) -> Result<u32, String> {
+    let rounds = given.parse().ok().filter(|rounds| (1..=1000).contains(rounds));
+    rounds.ok_or_else(|| "--rounds needs a number from 1 to 1000".to_owned())
+}
+
+fn is_json(given: &str) -> Result<bool, String> {
+    match given {
+        "json" => Ok(true),
+        "text" => Ok(false),
+        _ => Err("--output is text or json".to_owned()),
+    }
 }
 
 fn print(text: &str) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The load: clients on one thread, each with a connection of its own and one request at a time.
 
-mod connection;
+pub(crate) mod connection;
 mod request;
 
 use connection::{Answer, Connection, Tag};
@@ -259,7 +259,8 @@ impl Run<'_> {
             }
             (true, 200 | 201 | 204) => {
                 self.succeeded(sent);
-                self.acknowledged(client.key, client.seen, answer.tag);
+                let tag = answer.tag.and_then(Tag::new);
+                self.acknowledged(client.key, client.seen, tag);
             }
             (true, 412) => {
                 let shown = self.kind == Kind::IncrementShown;
@@ -297,7 +298,7 @@ impl Run<'_> {
 }
 
 fn known(answer: &Answer<'_>) -> io::Result<Known> {
-    let (tag, value) = (answer.tag, count_in(answer.content));
+    let (tag, value) = (answer.tag.and_then(Tag::new), count_in(answer.content));
     tag.zip(value)
         .map(|(tag, value)| Known { tag, value })
         .ok_or_else(|| io::Error::other("an answer has no tag or no count"))
