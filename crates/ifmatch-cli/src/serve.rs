@@ -140,7 +140,7 @@ fn announce(running: &Running, config: &Config, format: Output) -> Result<(), St
     };
     match &config.gateway {
         None => {
-            line("serves", &listen, "every write needs a condition: 428 without one, 412 for a stale one")
+            line("serves", &listen, "every write needs a condition: 428 without one, 412 for a stale one");
         }
         Some(settings) => {
             line("serves", &listen, &format!("in front of {}", upstream(settings)));

@@ -1,5 +1,6 @@
 //! Content on its way to the client.
 
+use crate::pump::Pieces;
 use crate::upstream::{BodyError, ResponseBody};
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
@@ -7,8 +8,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use tokio::sync::mpsc::Receiver;
+use std::task::{Context, Poll, ready};
 
 /// What is done with content as it goes by.
 pub(crate) trait Tap: Send {
@@ -31,7 +31,7 @@ enum Kind {
     Part(ResponseBody, u64, u64),
     Tapped(ResponseBody, Box<dyn Tap>),
     /// Drained by somebody else, who does not wait for the client.
-    Pumped(Receiver<Result<Frame<Bytes>, BodyError>>, Option<u64>),
+    Pumped(Pieces, Option<u64>),
 }
 
 impl fmt::Debug for GatewayBody {
@@ -67,7 +67,7 @@ impl GatewayBody {
         Self(Kind::Tapped(body, tap))
     }
 
-    pub(crate) fn pumped(pieces: Receiver<Result<Frame<Bytes>, BodyError>>, length: Option<u64>) -> Self {
+    pub(crate) fn pumped(pieces: Pieces, length: Option<u64>) -> Self {
         Self(Kind::Pumped(pieces, length))
     }
 }
@@ -104,11 +104,12 @@ impl Body for GatewayBody {
                 polled
             }
             Kind::Pumped(pieces, left) => {
-                let polled = pieces.poll_recv(cx);
-                if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&polled, left) {
-                    *left = left.saturating_sub(frame.data_ref().map_or(0, |piece| piece.len() as u64));
+                let Some(mut piece) = ready!(pieces.poll_recv(cx)) else { return Poll::Ready(None) };
+                let frame = std::mem::replace(&mut piece.frame, Err(BodyError::Idle));
+                if let (Ok(frame), Some(left)) = (&frame, left) {
+                    *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
                 }
-                polled
+                Poll::Ready(Some(frame))
             }
         }
     }

@@ -205,9 +205,7 @@ impl Gateway {
                 format_args!("the upstream answers GET with {status} to the route's own credentials"),
                 "check_authorization on this route",
             )),
-            300..=399 | 400..=499
-                if status != StatusCode::NOT_MODIFIED && status != StatusCode::REQUEST_TIMEOUT =>
-            {
+            300..=499 if status != StatusCode::NOT_MODIFIED && status != StatusCode::REQUEST_TIMEOUT => {
                 let mut head = head;
                 crate::head::clean_answer(&mut head.headers);
                 crate::head::strip_validators(&mut head.headers);

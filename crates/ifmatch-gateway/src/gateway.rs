@@ -26,6 +26,9 @@ use std::time::{Duration, SystemTime};
 /// How many connections are tried for one request, where each was closed before anything was sent or answered.
 pub(crate) const ATTEMPTS_MAX: usize = 3;
 
+/// Most bytes of answers to writes that wait for slow clients, of all together. Past it answers are cut.
+const ANSWERS_BYTES_MAX: usize = 256 << 20;
+
 /// Longest form that is looked through for a method, in bytes. Longer ones are refused like those that name one.
 const FORM_BYTES_MAX: u64 = 16 << 20;
 
@@ -51,6 +54,7 @@ pub struct Gateway {
     pub(crate) heads: Heads,
     pub(crate) learned: Learned,
     pub(crate) digests: Arc<Budget>,
+    pub(crate) answers: Arc<Budget>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) watching: Arc<Watching>,
 }
@@ -97,6 +101,7 @@ impl Gateway {
             heads: Heads::new(&settings.upstream, settings.host),
             learned: Learned::default(),
             digests: Budget::new(settings.bounds.digest_bytes_total_max),
+            answers: Budget::new(ANSWERS_BYTES_MAX),
             stats,
 
             state,

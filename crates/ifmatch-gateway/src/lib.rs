@@ -9,6 +9,7 @@
 
 mod body;
 mod check;
+mod conditional;
 mod cors;
 mod digest;
 mod facts;
@@ -16,7 +17,9 @@ mod gateway;
 mod head;
 mod outgoing;
 mod pass;
+mod pump;
 mod read;
+mod read_back;
 mod refusals;
 mod routes;
 pub mod settings;

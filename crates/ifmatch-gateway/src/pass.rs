@@ -71,7 +71,7 @@ impl Gateway {
         let purpose = if mode.evaluates() { Purpose::Conditional } else { Purpose::Verbatim };
         let writes = MethodClass::of(&x.method) == MethodClass::Write;
         let watched = mode == Mode::Observe;
-        let key = (writes || watched).then(|| self.turn_key(&x, route).into_owned()).unwrap_or_default();
+        let key = if writes || watched { self.turn_key(&x, route).into_owned() } else { String::new() };
         let counted = writes && mode != Mode::Off;
         let mut ends =
             Ends { state: Arc::clone(&self.state), counter: counted.then(|| self.state.counter(&key)) };

@@ -1,12 +1,17 @@
 //! Routes: which rules a target falls under, and the turn key its writers share.
 
+mod needs;
+mod template;
+
 use crate::settings::{Evaluate, Identity, RouteSettings, Settings, Writers};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue};
-use http::{HeaderMap, Method};
-use ifmatch_core::{Dates, Mode, Policy, Requirement, Target, coarse, is_registered};
+use ifmatch_core::{Dates, Mode, Policy, Target, coarse};
 use matchit::Router;
+use needs::requirements;
 use std::borrow::Cow;
 use std::sync::Arc;
+use template::{Piece, coarse_template, pieces};
 
 /// The name of the route for what no other matches.
 pub const DEFAULT_ROUTE: &str = "default";
@@ -23,13 +28,6 @@ pub struct Route {
     /// `Precondition-Policy-Report-Only` for a write that lacks its condition.
     pub(crate) reported: HeaderValue,
     turn: Option<Vec<Piece>>,
-}
-
-/// A piece of a turn template.
-#[derive(Debug)]
-enum Piece {
-    Text(String),
-    Parameter(String),
 }
 
 impl Route {
@@ -342,53 +340,6 @@ fn router(all: &[RouteSettings]) -> Result<Router<usize>, RouteError> {
     Ok(by_path)
 }
 
-/// A template whose literal text is as coarse as the paths it is matched with.
-fn coarse_template(template: &str) -> String {
-    pieces(template)
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Parameter(name) => format!("{{{name}}}"),
-            Piece::Text(text) => {
-                let slash = if text.len() > 1 && text.ends_with('/') { "/" } else { "" };
-                let begins = if text.starts_with('/') { "" } else { "/" };
-                let made = coarse(&format!("{begins}{text}")).into_owned();
-                let made = if begins.is_empty() { made } else { made[1..].to_owned() };
-                if made == "/" { made } else { made + slash }
-            }
-        })
-        .collect::<String>()
-        .trim_end_matches('/')
-        .to_owned()
-        .or_root()
-}
-
-trait OrRoot {
-    fn or_root(self) -> Self;
-}
-
-impl OrRoot for String {
-    fn or_root(self) -> Self {
-        if self.is_empty() { "/".to_owned() } else { self }
-    }
-}
-
-fn pieces(template: &str) -> Vec<Piece> {
-    let mut found = Vec::new();
-    let mut rest = template;
-    while let Some((text, after)) = rest.split_once('{') {
-        if !text.is_empty() {
-            found.push(Piece::Text(text.to_owned()));
-        }
-        let (name, after) = after.split_once('}').unwrap_or((after, ""));
-        found.push(Piece::Parameter(name.to_owned()));
-        rest = after;
-    }
-    if !rest.is_empty() {
-        found.push(Piece::Text(rest.to_owned()));
-    }
-    found
-}
-
 fn compile(settings: RouteSettings, ordinal: usize) -> Result<Route, RouteError> {
     let turn = settings.turn.as_deref().map(|turn| {
         let mut used = pieces(turn);
@@ -442,66 +393,12 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", plain.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// What methods need that do not follow the rule of the method alone. Where a route lists its guarded methods, the
-/// others need nothing; a POST that is listed needs a version, since its creations have no name to guard.
-fn requirements(guarded: Option<&[Method]>) -> Vec<(Method, Requirement)> {
-    // They make something where nothing is and fail where something is.
-    let makers = ["MKCOL", "MKCALENDAR", "LOCK"].map(|name| Method::from_bytes(name.as_bytes()));
-    let makers = makers.into_iter().flatten();
-    let Some(guarded) = guarded else {
-        return makers.map(|method| (method, Requirement::VersionOrCreation)).collect();
-    };
-    let needed = |method: &Method| match method.as_str() {
-        "PUT" | "MKCOL" | "MKCALENDAR" | "LOCK" => Requirement::VersionOrCreation,
-        _ => Requirement::Version,
-    };
-    let listed = guarded.iter().map(|method| (method.clone(), needed(method)));
-    let unlisted = REGISTERED_UNSAFE
-        .iter()
-        .filter_map(|name| Method::from_bytes(name.as_bytes()).ok())
-        .filter(|method| is_registered(method) && !guarded.contains(method))
-        .map(|method| (method, Requirement::None));
-    listed.chain(unlisted).collect()
-}
-
-/// The unsafe methods of the IANA registry.
-const REGISTERED_UNSAFE: [&str; 30] = [
-    "ACL",
-    "BASELINE-CONTROL",
-    "BIND",
-    "CHECKIN",
-    "CHECKOUT",
-    "COPY",
-    "DELETE",
-    "LABEL",
-    "LINK",
-    "LOCK",
-    "MERGE",
-    "MKACTIVITY",
-    "MKCALENDAR",
-    "MKCOL",
-    "MKREDIRECTREF",
-    "MKWORKSPACE",
-    "MOVE",
-    "ORDERPATCH",
-    "PATCH",
-    "POST",
-    "PROPPATCH",
-    "PUT",
-    "REBIND",
-    "UNBIND",
-    "UNCHECKOUT",
-    "UNLINK",
-    "UNLOCK",
-    "UPDATE",
-    "UPDATEREDIRECTREF",
-    "VERSION-CONTROL",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::settings::Origin;
+    use http::Method;
+    use ifmatch_core::Requirement;
 
     fn routes(mode: Mode, all: Vec<RouteSettings>) -> Routes {
         let upstream = Origin { host: "127.0.0.1".into(), port: 1 };

@@ -5,7 +5,9 @@ use crate::digest;
 use crate::facts::Facts;
 use crate::gateway::{ATTEMPTS_MAX, Gateway, destination, now};
 use crate::head::{self, Purpose};
-use crate::read::{is_present, sending};
+use crate::pump;
+use crate::read::sending;
+use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::routes::Route;
 use crate::settings::HostField;
@@ -15,50 +17,45 @@ use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendEr
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::{self, Written};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, TRAILER};
+use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, TRAILER};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::BodyExt;
 use ifmatch_core::{Code, Mode, Outcome, Protection, Reason, Refusal, Requirement, Target};
 use ifmatch_guard::{Acted, Busy, Content, Exchange, Turn};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::channel;
 
 /// An answer to a write up to this long is received completely before the client hears of it, in bytes.
-const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
-/// Pieces of a longer answer that wait for a slow client.
-const ANSWER_PIECES_MAX: usize = 64;
+pub(crate) const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
 
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const REPORT_ONLY: &str = "precondition-policy-report-only";
+pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(crate) const REPORT_ONLY: &str = "precondition-policy-report-only";
 
 /// The line or lines a write has its turn in, and what is counted there.
-struct Place {
+pub(crate) struct Place {
     key: String,
     counter: Counter,
     also: Option<(String, Counter)>,
-    kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// A write that was judged, on its way.
-struct Forward {
-    x: Arc<Exchange>,
-    route: Arc<Route>,
-    place: Place,
+pub(crate) struct Forward {
+    pub(crate) x: Arc<Exchange>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) place: Place,
     turns: Vec<Turn>,
     protection: Protection,
     before: Option<HeaderValue>,
     /// The content, as far as it is in memory, and the hash of it.
-    content: Option<Bytes>,
+    pub(crate) content: Option<Bytes>,
     sent: Option<u64>,
 }
 
 /// What a status says about the write, once its answer is complete and all content was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Said {
+pub(crate) enum Said {
     /// Applied.
     Yes,
     /// Nothing changed.
@@ -78,7 +75,7 @@ fn outcome_of(says: Said) -> WriteOutcome {
     }
 }
 
-fn said(status: StatusCode) -> Said {
+pub(crate) fn said(status: StatusCode) -> Said {
     match status.as_u16() {
         202 | 408 | 502 | 504 => Said::Nothing,
         200..=303 => Said::Yes,
@@ -280,7 +277,7 @@ impl Gateway {
     }
 
     /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
-    async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Refusal> {
+    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Refusal> {
         let mut attempt = 1;
         loop {
             let connection =
@@ -430,57 +427,36 @@ impl Gateway {
         }
     }
 
-    /// A long answer goes to the client as it comes, and is drained however slowly the client reads.
+    /// A long answer goes to the client as it comes.
     fn pump(
         &self,
         forward: Forward,
         in_flight: InFlight,
         head: Parts,
         so_far: Bytes,
-        mut rest: ResponseBody,
+        rest: ResponseBody,
         began: std::time::Instant,
     ) -> Acted<GatewayBody> {
-        let applied = said(head.status) == Said::Yes;
-        self.note(&forward, began, outcome_of(said(head.status)), None);
-        let length = rest.size_hint().exact().map(|left| left + so_far.len() as u64);
-        let (pieces, client) = channel(ANSWER_PIECES_MAX);
-        let (idle_max, late) = (self.settings.times.idle_max, self.late_write_max(&forward.route));
-        let (advance, bytes_max) = (said(head.status) != Said::No, self.settings.bounds.answer_bytes_max);
-        let protection = forward.protection;
-        drop(tokio::spawn(async move {
-            let turns = forward.turns;
-            let mut reader = Some(pieces);
-            let mut unread = 0;
-            if !so_far.is_empty()
-                && let Some(to) = &reader
-            {
-                // There is room for the first.
-                drop(to.send(Ok(http_body::Frame::data(so_far))).await);
-            }
-            while let Some(frame) = rest.frame().await {
-                let bytes = frame.as_ref().ok().and_then(|f| f.data_ref().map(Bytes::len)).unwrap_or(0);
-                let failed = frame.is_err();
-                if let Some(to) = &reader {
-                    let sent = tokio::time::timeout(idle_max, to.send(frame)).await;
-                    if !matches!(sent, Ok(Ok(()))) {
-                        reader = None;
-                    }
+        let says = said(head.status);
+        self.note(&forward, began, outcome_of(says), None);
+        let (turns, protection) = (forward.turns, forward.protection);
+        let late = self.late_write_max(&forward.route);
+        let body = pump::drained(
+            so_far,
+            rest,
+            self.settings.bounds.answer_bytes_max,
+            &self.answers,
+            move |complete| {
+                if complete {
+                    in_flight.end(says != Said::No);
                 } else {
-                    unread += bytes;
+                    in_flight.doubt(late);
                 }
-                if failed || unread > bytes_max {
-                    break;
-                }
-            }
-            if rest.is_complete() {
-                in_flight.end(advance);
-            } else {
-                in_flight.doubt(late);
-            }
-            drop(turns);
-        }));
-        let response = Response::from_parts(head, GatewayBody::pumped(client, length));
-        if applied {
+                drop(turns);
+            },
+        );
+        let response = Response::from_parts(head, body);
+        if says == Said::Yes {
             Acted::Applied(response, protection)
         } else {
             Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
@@ -530,136 +506,6 @@ impl Gateway {
         let digest =
             digest::of(&forward.route.settings.digest, x.target.path(), &head.headers, content, None);
         digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
-    }
-
-    /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag, if the route or
-    /// the client wants that.
-    async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
-        let (x, route) = (&forward.x, &forward.route);
-        let readable = matches!(x.method, Method::PUT | Method::PATCH) && head.status.is_success();
-        let wanted = x
-            .headers
-            .get_all(&PREFER)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .any(|v| v.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=representation")));
-        let done = head.headers.contains_key(&PREFERENCE_APPLIED);
-        let shown = wanted && !done;
-        let needed = shown || (route.settings.read_back && !route.is_exclusive());
-        if !readable || !needed || forward.place.kind != Kind::Exclusive {
-            return None;
-        }
-        let request = || self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
-        let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
-        let read = tokio::time::timeout(time, async {
-            let answer = self.fetch(request, time).await.ok()?;
-            let (mut head, body) = answer.response.into_parts();
-            head::clean_answer(&mut head.headers);
-            let present = is_present(head.status) && !crate::read::is_aged(&head.headers);
-            let variant = self.variant(x, &head.headers);
-            let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
-            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content, None);
-            let complete = route.is_exclusive()
-                || digest.is_some()
-                || route.settings.digest == crate::settings::DigestSource::None;
-            let digest = digest.filter(|_| !route.is_exclusive());
-            let variant = variant.ok().filter(|_| complete)?;
-            head::strip_validators(&mut head.headers);
-            let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
-            // Only what is stored octet for octet may be given a tag without being shown.
-            let verified =
-                x.method == Method::PATCH || forward.content.as_ref().is_some_and(|sent| *sent == content);
-            Some(ReadBack { tag, head, content, shown, verified })
-        });
-        read.await.ok().flatten()
-    }
-
-    /// A write that the upstream judges: its condition is there, the rest is the upstream's business.
-    pub(crate) async fn forward_conditional(
-        &self,
-        x: Arc<Exchange>,
-        route: &Route,
-        content: &Content,
-    ) -> Result<Acted<GatewayBody>, Refusal> {
-        let counter = self.state.counter(&self.turn_key(&x, route));
-        let protection = x.judge(now()).protection();
-        let request = || self.outgoing(&x, &x.method, Purpose::Conditional, sending(content));
-        let mut pending = self.start(request).await?;
-        self.stats.forwarded.add();
-        let sent = pending.head(self.answer_max(route)).await;
-        let collected = match sent {
-            Ok(answer) => {
-                let (mut head, body) = answer.response.into_parts();
-                head::clean_answer(&mut head.headers);
-                self.learned.answered(&x.headers, &mut head.headers);
-                if protection.is_err() && route.policy.mode == Mode::Warn {
-                    head.headers.insert(REPORT_ONLY, route.reported.clone());
-                }
-                let says = said(head.status);
-                if says != Said::No {
-                    self.state.advance(counter);
-                }
-                let response = match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
-                    Ok(collected) => Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
-                    Err(CollectError::TooLarge { so_far, rest }) => {
-                        Some(Response::from_parts(head, GatewayBody::chained(so_far, *rest)))
-                    }
-                    Err(CollectError::Cut(_) | CollectError::Idle) => None,
-                };
-                response.map(|response| (says, response)).ok_or("its answer was cut".to_owned())
-            }
-            Err(error) => {
-                self.state.advance(counter);
-                Err(error.to_string())
-            }
-        };
-        Ok(match collected {
-            Ok((Said::Yes, response)) => Acted::Applied(response, protection.unwrap_or(Protection::None)),
-            Ok((Said::No, response)) => Acted::NotApplied(response),
-            Ok((Said::Perhaps | Said::Nothing, response)) => {
-                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
-            }
-            Err(cause) => {
-                self.stats.unknown.add();
-                let detail =
-                    format!("The write was sent to the upstream, and {cause}. It may have been applied.");
-                Acted::Unknown(Refusal::new(Code::OutcomeUnknown).detail(detail), None)
-            }
-        })
-    }
-}
-
-/// What was read after a write.
-struct ReadBack {
-    tag: MintedTag,
-    head: Parts,
-    content: Bytes,
-    /// Whether the client wants it as the answer.
-    shown: bool,
-    /// Whether it is what the client sent.
-    verified: bool,
-}
-
-/// Makes an answer of the representation that was read back (RFC 7240, Section 4.2).
-fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
-    if head.status == StatusCode::NO_CONTENT {
-        head.status = StatusCode::OK;
-    }
-    for name in [
-        http::header::CONTENT_TYPE,
-        http::header::CONTENT_ENCODING,
-        http::header::CONTENT_LANGUAGE,
-        http::header::VARY,
-    ] {
-        head.headers.remove(&name);
-        for value in read.headers.get_all(&name) {
-            head.headers.append(name.clone(), value.clone());
-        }
-    }
-    head.headers.remove(CONTENT_LENGTH);
-    head.headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
-    if let Ok(location) = HeaderValue::try_from(x.target.path()) {
-        head.headers.insert(CONTENT_LOCATION, location);
     }
 }
 

@@ -86,7 +86,7 @@ impl Exchange {
         self.content.as_ref().map(|content| content.bytes().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn from_peer(mut self, peer: Option<Peer>, began: Instant) -> Self {
+    pub(crate) fn received_from(mut self, peer: Option<Peer>, began: Instant) -> Self {
         (self.peer, self.began) = (peer, began);
         self
     }

@@ -239,12 +239,12 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         let response = match admission {
             Admission::Guarded(policy) => {
                 return Ok(Admitted::Guarded(
-                    Exchange::new(head, target, policy).from_peer(peer, progress.started),
+                    Exchange::new(head, target, policy).received_from(peer, progress.started),
                 ));
             }
             Admission::Passed(policy) => {
                 return Ok(Admitted::Passed(
-                    Exchange::new(head, target, policy).from_peer(peer, progress.started),
+                    Exchange::new(head, target, policy).received_from(peer, progress.started),
                 ));
             }
             Admission::Answered(response) => {

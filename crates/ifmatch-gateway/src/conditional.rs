@@ -1,0 +1,69 @@
+//! Writes on routes where the upstream evaluates: the condition is demanded here, and judged there.
+
+use crate::body::GatewayBody;
+use crate::gateway::{Gateway, now};
+use crate::head::{self, Purpose};
+use crate::read::sending;
+use crate::routes::Route;
+use crate::upstream::{CollectError, collect};
+use crate::write::{ANSWER_WHOLE_BYTES_MAX, REPORT_ONLY, Said, said};
+use http::Response;
+use ifmatch_core::{Code, Mode, Protection, Refusal};
+use ifmatch_guard::{Acted, Content, Exchange};
+use std::sync::Arc;
+
+impl Gateway {
+    /// A write that the upstream judges: its condition is there, the rest is the upstream's business.
+    pub(crate) async fn forward_conditional(
+        &self,
+        x: Arc<Exchange>,
+        route: &Route,
+        content: &Content,
+    ) -> Result<Acted<GatewayBody>, Refusal> {
+        let counter = self.state.counter(&self.turn_key(&x, route));
+        let protection = x.judge(now()).protection();
+        let request = || self.outgoing(&x, &x.method, Purpose::Conditional, sending(content));
+        let mut pending = self.start(request).await?;
+        self.stats.forwarded.add();
+        let sent = pending.head(self.answer_max(route)).await;
+        let collected = match sent {
+            Ok(answer) => {
+                let (mut head, body) = answer.response.into_parts();
+                head::clean_answer(&mut head.headers);
+                self.learned.answered(&x.headers, &mut head.headers);
+                if protection.is_err() && route.policy.mode == Mode::Warn {
+                    head.headers.insert(REPORT_ONLY, route.reported.clone());
+                }
+                let says = said(head.status);
+                if says != Said::No {
+                    self.state.advance(counter);
+                }
+                let response = match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
+                    Ok(collected) => Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
+                    Err(CollectError::TooLarge { so_far, rest }) => {
+                        Some(Response::from_parts(head, GatewayBody::chained(so_far, *rest)))
+                    }
+                    Err(CollectError::Cut(_) | CollectError::Idle) => None,
+                };
+                response.map(|response| (says, response)).ok_or("its answer was cut".to_owned())
+            }
+            Err(error) => {
+                self.state.advance(counter);
+                Err(error.to_string())
+            }
+        };
+        Ok(match collected {
+            Ok((Said::Yes, response)) => Acted::Applied(response, protection.unwrap_or(Protection::None)),
+            Ok((Said::No, response)) => Acted::NotApplied(response),
+            Ok((Said::Perhaps | Said::Nothing, response)) => {
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
+            }
+            Err(cause) => {
+                self.stats.unknown.add();
+                let detail =
+                    format!("The write was sent to the upstream, and {cause}. It may have been applied.");
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown).detail(detail), None)
+            }
+        })
+    }
+}

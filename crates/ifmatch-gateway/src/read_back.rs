@@ -1,0 +1,95 @@
+//! What a write made of its resource, read inside its turn: so that its answer can tell the new tag.
+
+use crate::digest;
+use crate::gateway::Gateway;
+use crate::head::{self, Purpose};
+use crate::read::{is_aged, is_present};
+use crate::settings::DigestSource;
+use crate::state::Kind;
+use crate::tag::MintedTag;
+use crate::upstream::{Sending, collect};
+use crate::write::{Forward, PREFERENCE_APPLIED};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, HeaderName, HeaderValue};
+use http::response::Parts;
+use http::{Method, StatusCode};
+use ifmatch_guard::Exchange;
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+impl Gateway {
+    /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag, if the route or
+    /// the client wants that.
+    pub(crate) async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
+        let (x, route) = (&forward.x, &forward.route);
+        let readable = matches!(x.method, Method::PUT | Method::PATCH) && head.status.is_success();
+        let wanted = x
+            .headers
+            .get_all(&PREFER)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .any(|v| v.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=representation")));
+        let done = head.headers.contains_key(&PREFERENCE_APPLIED);
+        let shown = wanted && !done;
+        let needed = shown || (route.settings.read_back && !route.is_exclusive());
+        if !readable || !needed || forward.place.kind != Kind::Exclusive {
+            return None;
+        }
+        let request = || self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
+        let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
+        let read = tokio::time::timeout(time, async {
+            let answer = self.fetch(request, time).await.ok()?;
+            let (mut head, body) = answer.response.into_parts();
+            head::clean_answer(&mut head.headers);
+            let present = is_present(head.status) && !is_aged(&head.headers);
+            let variant = self.variant(x, &head.headers);
+            let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
+            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content, None);
+            let complete =
+                route.is_exclusive() || digest.is_some() || route.settings.digest == DigestSource::None;
+            let digest = digest.filter(|_| !route.is_exclusive());
+            let variant = variant.ok().filter(|_| complete)?;
+            head::strip_validators(&mut head.headers);
+            let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
+            // Only what is stored octet for octet may be given a tag without being shown.
+            let verified =
+                x.method == Method::PATCH || forward.content.as_ref().is_some_and(|sent| *sent == content);
+            Some(ReadBack { tag, head, content, shown, verified })
+        });
+        read.await.ok().flatten()
+    }
+}
+
+/// What was read after a write.
+pub(crate) struct ReadBack {
+    pub(crate) tag: MintedTag,
+    pub(crate) head: Parts,
+    pub(crate) content: Bytes,
+    /// Whether the client wants it as the answer.
+    pub(crate) shown: bool,
+    /// Whether it is what the client sent.
+    pub(crate) verified: bool,
+}
+
+/// Makes an answer of the representation that was read back (RFC 7240, Section 4.2).
+pub(crate) fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
+    if head.status == StatusCode::NO_CONTENT {
+        head.status = StatusCode::OK;
+    }
+    for name in [
+        http::header::CONTENT_TYPE,
+        http::header::CONTENT_ENCODING,
+        http::header::CONTENT_LANGUAGE,
+        http::header::VARY,
+    ] {
+        head.headers.remove(&name);
+        for value in read.headers.get_all(&name) {
+            head.headers.append(name.clone(), value.clone());
+        }
+    }
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
+    if let Ok(location) = HeaderValue::try_from(x.target.path()) {
+        head.headers.insert(CONTENT_LOCATION, location);
+    }
+}
