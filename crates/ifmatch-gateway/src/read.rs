@@ -55,6 +55,32 @@ pub(crate) struct Minted {
     pub(crate) content: Taken,
     /// The hash of the content, if it was taken.
     pub(crate) hash: Option<blake3::Hash>,
+    /// Why there is no tag.
+    pub(crate) untagged: Option<Untagged>,
+}
+
+/// Why a representation goes out without a tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Untagged {
+    /// It varies on everything, or the table of variants is full.
+    Variant,
+    /// It is too large for a digest.
+    TooLarge,
+    /// The route's digest source is not in it.
+    DigestSource,
+    /// As much memory is in use for digests as may be.
+    Memory,
+}
+
+impl Untagged {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Variant => "variant",
+            Self::TooLarge => "too_large",
+            Self::DigestSource => "digest_source",
+            Self::Memory => "memory",
+        }
+    }
 }
 
 /// The variant of an answer cannot be told: it varies on everything, or the table of variants is full.
@@ -86,6 +112,13 @@ impl Gateway {
         let minted = self.mint(x, route, count, self.variant(x, &head.headers), &head, body).await?;
         head::strip_validators(&mut head.headers);
         self.advertise(route, &mut head.headers);
+        if let (Some(why), Some(policy)) = (minted.untagged, &route.advertised) {
+            // The client is told that there is nothing to keep.
+            let told = [policy.as_bytes(), b", untagged=", why.name().as_bytes()].concat();
+            if let Ok(value) = HeaderValue::from_maybe_shared(told) {
+                head.headers.insert("precondition-policy", value);
+            }
+        }
         let digest = minted.hash.as_ref().map(digest::short);
         let read = self.conditioned(x, head, minted).await?;
         if let Read::Answered(response) = &read
@@ -111,64 +144,79 @@ impl Gateway {
     ) -> Result<Minted, Refusal> {
         let passing = |body| Taken::Passing(Bytes::new(), body);
         let Ok(variant) = variant else {
-            self.stats.untagged_variant.add();
-            return Ok(Minted { tag: None, content: passing(body), hash: None });
+            return Ok(self.untagged(route, Untagged::Variant, passing(body), None));
         };
         let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
         let source = &route.settings.digest;
         if route.is_exclusive() || *source == DigestSource::None {
             self.stats.minted.add();
-            return Ok(Minted { tag: Some(tag), content: passing(body), hash: None });
+            return Ok(Minted { tag: Some(tag), content: passing(body), hash: None, untagged: None });
         }
-        let content = if digest::needs_content(source) {
+        let (content, busy) = if digest::needs_content(source) {
             self.take(body, self.digest_bytes_max(route)).await?
         } else {
-            passing(body)
+            (passing(body), false)
         };
         let bytes = match &content {
             Taken::Whole(bytes, _) => bytes.clone(),
             Taken::Passing(..) if digest::needs_content(source) => {
-                self.stats.untagged_large.add();
-                return Ok(Minted { tag: None, content, hash: None });
+                let why = if busy { Untagged::Memory } else { Untagged::TooLarge };
+                return Ok(self.untagged(route, why, content, None));
             }
             Taken::Passing(..) => Bytes::new(),
         };
         let hash = digest::needs_content(source).then(|| blake3::hash(&bytes));
         let digest = digest::of(source, x.target.path(), &head.headers, &bytes, hash);
         if digest.is_none() {
-            self.stats.untagged_source.add();
-            return Ok(Minted { tag: None, content, hash });
+            return Ok(self.untagged(route, Untagged::DigestSource, content, hash));
         }
         self.stats.minted.add();
-        Ok(Minted { tag: Some(MintedTag { digest, ..tag }), content, hash })
+        Ok(Minted { tag: Some(MintedTag { digest, ..tag }), content, hash, untagged: None })
     }
 
-    /// Reads content completely, if it is small enough to have a digest.
-    async fn take(&self, body: ResponseBody, bytes_max: usize) -> Result<Taken, Refusal> {
+    /// A representation without a tag: counted, and said once in the log, because its clients cannot write it back.
+    fn untagged(&self, route: &Route, why: Untagged, content: Taken, hash: Option<blake3::Hash>) -> Minted {
+        let count = match why {
+            Untagged::Variant => &self.stats.untagged_variant,
+            Untagged::TooLarge => &self.stats.untagged_large,
+            Untagged::DigestSource => &self.stats.untagged_source,
+            Untagged::Memory => &self.stats.untagged_busy,
+        };
+        if count.value() == 0 {
+            tracing::warn!(
+                route = route.settings.name,
+                why = why.name(),
+                "a representation went out without a tag, so its clients cannot write it back; more are only counted"
+            );
+        }
+        count.add();
+        Minted { tag: None, content, hash, untagged: Some(why) }
+    }
+
+    /// Reads content completely, if it is small enough to have a digest; and whether only memory was lacking.
+    async fn take(&self, body: ResponseBody, bytes_max: usize) -> Result<(Taken, bool), Refusal> {
         let announced = body.size_hint().exact().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
         if announced.is_some_and(|bytes| bytes > bytes_max) {
-            return Ok(Taken::Passing(Bytes::new(), body));
+            return Ok((Taken::Passing(Bytes::new(), body), false));
         }
         // What does not say how long it is gets a little at first, and then the most it may become.
         let little = announced.unwrap_or(UNANNOUNCED_BYTES).min(bytes_max);
         let Some(mut lease) = self.digests.lease(little) else {
-            self.stats.untagged_busy.add();
-            return Ok(Taken::Passing(Bytes::new(), body));
+            return Ok((Taken::Passing(Bytes::new(), body), true));
         };
         let (first, rest) = match collect(body, little).await {
             Ok(collected) => {
                 lease.shrink(collected.bytes.len());
-                return Ok(Taken::Whole(collected.bytes, Some(lease)));
+                return Ok((Taken::Whole(collected.bytes, Some(lease)), false));
             }
             Err(CollectError::TooLarge { so_far, rest }) => (so_far, rest),
             Err(error) => return Err(cut(&error)),
         };
         if first.len() > bytes_max {
-            return Ok(Taken::Passing(first, *rest));
+            return Ok((Taken::Passing(first, *rest), false));
         }
         let Some(mut lease) = self.digests.lease(bytes_max) else {
-            self.stats.untagged_busy.add();
-            return Ok(Taken::Passing(first, *rest));
+            return Ok((Taken::Passing(first, *rest), false));
         };
         let (more, rest) = match collect(*rest, bytes_max - first.len()).await {
             Ok(collected) => (collected.bytes, None),
@@ -179,10 +227,11 @@ impl Gateway {
         all.extend_from_slice(&first);
         all.extend_from_slice(&more);
         lease.shrink(all.len());
-        Ok(match rest {
+        let taken = match rest {
             None => Taken::Whole(all.freeze(), Some(lease)),
             Some(rest) => Taken::Passing(all.freeze(), *rest),
-        })
+        };
+        Ok((taken, false))
     }
 
     /// Which variant an answer is: the fields it says it was selected by, as the request had them.
