@@ -1,23 +1,41 @@
 //! `cargo xtask readme`: the README's commands, typed into a shell as the reader does, print what it shows.
 //!
-//! A `sh` block of the quick start is run; the `text` block after it is what it prints. In a `text` block a line
-//! `...` stands for any number of lines. The part of a tag that is different in every store, and ids, are not compared.
+//! A section begins with the commands that start something. The `sh` blocks after it are run; the `text` block after
+//! one is what it prints. In a `text` block a line `...` stands for any number of lines. The parts of a tag that are
+//! different in every store or gateway, and ids, are not compared.
 
 use crate::Result;
 use crate::server::{Profile, Serving, build};
 use crate::tools::{Tool, need};
 use crate::workspace::root;
+use ifmatch_testkit::process::Server;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-/// The first command: starts the server.
+/// Starts a server, with what else stands on the line.
 const SERVE: &str = "cargo run --release -- serve";
+/// Starts the API that the gateway is tried with.
+const NOTES: &str = "python3 examples/notes.py";
 /// Where the README's server listens.
 const ADDRESS: &str = "http://127.0.0.1:4428";
+/// Where that API does.
+const NOTES_ADDRESS: &str = "http://127.0.0.1:3000";
+const NOTES_START_MAX: Duration = Duration::from_secs(30);
 /// Between the outputs of two blocks.
 const SEPARATOR: char = '\u{1e}';
 
-/// A step of the quick start.
+/// What has to be walked: how a section begins, and what it has to show.
+const SECTIONS: [(&[&str], &[&str]); 2] = [
+    (
+        &[NOTES, "cargo run --release -- serve --upstream http://127.0.0.1:3000 --mode enforce"],
+        &["201", "204", "428", "412", "\"stale_version\""],
+    ),
+    (&[SERVE], &["428", "201", "204", "412"]),
+];
+
+/// A block of commands.
 #[derive(PartialEq, Eq, Debug)]
 struct Step {
     script: String,
@@ -25,22 +43,47 @@ struct Step {
     shown: Option<String>,
 }
 
-/// Runs the quick start against a server of its own.
+/// Runs each section against servers of its own.
 pub(crate) fn task(profile: Profile) -> Result {
-    let [_curl] = need([Tool::Curl])?;
+    let [_curl, python] = need([Tool::Curl, Tool::Python])?;
     let text = fs::read_to_string(root().join("README.md")).map_err(|error| format!("README.md: {error}"))?;
     let steps = steps(&text);
-    let serve = steps.iter().position(|step| step.script.trim() == SERVE);
-    let serve = serve.ok_or_else(|| format!("README.md has no block with `{SERVE}`"))?;
-    let steps: Vec<_> = steps[serve + 1..].iter().take_while(|step| step.script.contains("curl")).collect();
-    for status in ["428", "201", "204", "412"] {
-        if !steps.iter().any(|step| step.shown.as_ref().is_some_and(|shown| shown.contains(status))) {
-            return Err(format!("the quick start does not show a {status}"));
+    let sections = SECTIONS.map(|(starts, shows)| Ok((starts, section(&steps, starts, shows)?)));
+    let sections = sections.into_iter().collect::<Result<Vec<_>>>()?;
+    let binary = build(profile)?;
+    let mut count = 0;
+    for (starts, steps) in sections {
+        walk(&binary, python, starts, steps)?;
+        count += steps.len();
+    }
+    println!("README.md: {count} steps print what it shows");
+    Ok(())
+}
+
+/// The steps after those that start something, as far as they type something.
+fn section<'s>(steps: &'s [Step], starts: &[&str], shows: &[&str]) -> Result<&'s [Step]> {
+    let begins = |window: &[Step]| window.iter().map(|step| step.script.trim()).eq(starts.iter().copied());
+    let at = steps.windows(starts.len()).position(begins);
+    let at = at.ok_or_else(|| format!("README.md has no blocks with `{}`", starts.join("`, `")))?;
+    let after = &steps[at + starts.len()..];
+    let steps = &after[..after.iter().take_while(|step| step.script.contains("curl")).count()];
+    for wanted in shows {
+        if !steps.iter().any(|step| step.shown.as_ref().is_some_and(|shown| shown.contains(wanted))) {
+            return Err(format!("README.md shows no {wanted} after `{}`", starts.join("`, `")));
         }
     }
-    let server = Serving::start(&build(profile)?, &[])?;
+    Ok(steps)
+}
+
+/// Starts what the section starts, on free ports, types its lines and compares.
+fn walk(binary: &Path, python: &str, starts: &[&str], steps: &[Step]) -> Result {
+    let notes = if starts.contains(&NOTES) { Some(Notes::start(python)?) } else { None };
+    let api = notes.as_ref().map_or(NOTES_ADDRESS, |notes| notes.url.as_str());
+    let typed = starts.iter().find_map(|start| start.strip_prefix(SERVE)).unwrap_or_default();
+    let typed = typed.replace(NOTES_ADDRESS, api);
+    let server = Serving::start(binary, &typed.split_whitespace().collect::<Vec<_>>())?;
     let script: String = steps.iter().map(|s| format!("{}\nprintf '{SEPARATOR}'\n", s.script)).collect();
-    let script = script.replace(ADDRESS, server.url());
+    let script = script.replace(ADDRESS, server.url()).replace(NOTES_ADDRESS, api);
     let mut shell = Command::new("bash");
     // A proxy that the reader has set is not for a server on loopback.
     shell.args(["-euo", "pipefail", "-c", &script]).env("no_proxy", "127.0.0.1").env("NO_PROXY", "127.0.0.1");
@@ -54,8 +97,24 @@ pub(crate) fn task(profile: Profile) -> Result {
             return Err(format!("README.md shows this instead:\n{shown}"));
         }
     }
-    println!("README.md: {} steps print what it shows", steps.len());
     Ok(())
+}
+
+/// The API of the examples, on a port of the system's choice. It ends when this is dropped.
+struct Notes {
+    _process: Server,
+    url: String,
+}
+
+impl Notes {
+    fn start(python: &str) -> Result<Self> {
+        let mut command = Command::new(python);
+        command.args(["examples/notes.py", "0"]).current_dir(root());
+        let process = Server::spawn(&mut command).map_err(|error| error.to_string())?;
+        let address = |line: &str| line.strip_prefix("notes on ").map(str::to_owned);
+        let url = process.wait_for_line(NOTES_START_MAX, address).map_err(|error| error.to_string())?;
+        Ok(Self { _process: process, url })
+    }
 }
 
 /// The `sh` blocks of a page, each with the `text` block that follows it.
@@ -85,10 +144,16 @@ fn is_id(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '-'
 }
 
-/// A UUID, or a tag: 13 characters for the store, a hyphen, a number.
+/// A UUID, or a tag: of the store 13 characters, a hyphen, a number; of the gateway an epoch, a count and a digest.
 fn word(word: &str) -> String {
     let (id, rest) = word.split_at(word.trim_end_matches(|c| !is_id(c)).len());
     let is_uuid = id.len() == 36 && id.matches('-').count() == 4;
+    if let [epoch, count, digest] = id.split('-').collect::<Vec<_>>()[..]
+        && epoch.len() == 16
+        && digest.len() == 32
+    {
+        return format!("EPOCH-{count}-DIGEST{rest}");
+    }
     match id.split_once('-') {
         _ if is_uuid => format!("UUID{rest}"),
         Some((store, number)) if store.len() == 13 && number.bytes().all(|b| b.is_ascii_digit()) => {
@@ -125,6 +190,16 @@ mod tests {
     }
 
     #[test]
+    fn a_section_goes_from_what_it_starts_to_the_last_line_that_is_typed() {
+        let page =
+            "```sh\none\n```\n```sh\ntwo\n```\n```sh\ncurl x\n```\n```text\n412\n```\n```sh\nmake\n```\n";
+        let all = steps(page);
+        assert_eq!(section(&all, &["one", "two"], &["412"]), Ok(&all[2..3]));
+        assert!(section(&all, &["two", "one"], &[]).is_err());
+        assert!(section(&all, &["two"], &["428"]).is_err());
+    }
+
+    #[test]
     fn outputs_are_compared_but_for_what_always_differs() {
         let same = |shown: &str, printed: &str| matches(&lines(shown), &lines(printed));
         assert!(same("201 \"0123456789abc-1\"", "\n201 \"zyxwvutsrqpon-1\"\r\n"));
@@ -135,6 +210,11 @@ mod tests {
             "id \"01930a52-6c1e-7b60-9d53-2f0a3c5e7a11\"",
             "id \"01930a53-01c7-7e07-8f0d-4f0a8d0e1b22\""
         ));
+        let tag = |epoch: char, count: &str| {
+            format!("\"{}-{count}-{}\"", epoch.to_string().repeat(16), epoch.to_string().repeat(32))
+        };
+        assert!(same(&tag('a', "1f"), &tag('b', "1f")));
+        assert!(!same(&tag('a', "1"), &tag('b', "2")));
         assert!(!same("a", "a\nb") && !same("a\nb", "a"));
     }
 }

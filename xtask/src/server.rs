@@ -33,7 +33,7 @@ pub(crate) fn build(profile: Profile) -> Result<PathBuf> {
     Ok(Workspace::read()?.target.join(folder).join("ifmatch"))
 }
 
-/// `ifmatch serve` on ports of the system's choice, with a data folder of its own that goes away with it.
+/// `ifmatch serve` on ports of the system's choice, with a folder of its own that goes away with it.
 pub(crate) struct Serving {
     process: Server,
     listen: String,
@@ -41,12 +41,13 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Starts the server, with more arguments if wanted, and waits for the address.
+    /// Starts the server, with more arguments if wanted, and waits for the address. With `--upstream` it is a gateway.
     pub(crate) fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
         let data = TempDir::new().map_err(|error| format!("no temporary folder: {error}"))?;
         let mut command = Command::new(binary);
         command.args(["serve", "--output", "json", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.arg("--data").arg(data.path().join("data")).args(arguments);
+        let folder = if arguments.contains(&"--upstream") { "--state" } else { "--data" };
+        command.arg(folder).arg(data.path().join("folder")).args(arguments);
         let process = Server::spawn(&mut command).map_err(|error| error.to_string())?;
         let listen = process.wait_for_line(START_MAX, address).map_err(|error| error.to_string())?;
         Ok(Self { process, listen, _data: data })

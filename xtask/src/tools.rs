@@ -28,6 +28,7 @@ const NPM_VERSION: &str = "0.17.4";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Tool {
     Curl,
+    Python,
     PythonRequests,
     Node,
     Chromium,
@@ -42,7 +43,7 @@ impl Tool {
     fn names(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl"],
-            Self::PythonRequests => PYTHONS,
+            Self::Python | Self::PythonRequests => PYTHONS,
             Self::Node => &["node", "nodejs", "/usr/bin/node"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
             Self::Pip => PYTHONS,
@@ -57,6 +58,7 @@ impl Tool {
         match self {
             // Knows %header{} since 7.84.
             Self::Curl => &["--silent", "--fail", "--write-out", "%header{x}", "file:///dev/null"],
+            Self::Python => &["-c", "import http.server"],
             Self::PythonRequests => &["-c", "import requests"],
             Self::Node => &["--eval", "if (typeof fetch !== 'function') process.exit(1)"],
             Self::Chromium | Self::Npm => &["--version"],
@@ -69,6 +71,7 @@ impl Tool {
     fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Curl => &["curl"],
+            Self::Python => &["python3"],
             Self::PythonRequests => &["python3", "python3-requests"],
             Self::Node => &["nodejs"],
             Self::Chromium => &["chromium"],
