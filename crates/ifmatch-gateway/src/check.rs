@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use http::{Method, Response, StatusCode};
 use ifmatch_core::{CurrentState, EntityTag, Outcome, Refusal, Representation, TagCondition};
 use ifmatch_guard::Exchange;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Variants that one If-Match may name; tags beyond match nothing.
 const VARIANTS_CHECKED_MAX: usize = 4;
@@ -140,6 +140,7 @@ impl Gateway {
         variant: Option<u32>,
     ) -> Result<Looked, Refusal> {
         self.stats.checks.add();
+        let began = Instant::now();
         let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
         let looked = match tokio::time::timeout(time, self.look_now(x, route, count, variant, time)).await {
             Ok(looked) => looked,
@@ -148,6 +149,7 @@ impl Gateway {
                 time.as_secs_f64()
             ))),
         };
+        self.stats.check_durations.add(began.elapsed());
         looked.inspect_err(|_| self.stats.checks_failed.add())
     }
 

@@ -36,6 +36,6 @@ pub use facts::Facts;
 pub use gateway::{Gateway, OpenError};
 pub use routes::{DEFAULT_ROUTE, Route, RouteError, Routes, principal};
 pub use settings::Settings;
-pub use stats::{Count, RouteStats, Stats};
+pub use stats::{Count, DURATION_BOUNDS, Durations, RouteStats, Stats};
 pub use tag::{Digest, MintedTag};
 pub use watching::client_name;

@@ -112,6 +112,7 @@ impl Gateway {
                 return Err(refusal.detail(format!("The upstream gave no answer: {cause}.")));
             }
         };
+        self.stats.route(x.policy.ordinal).upstream_durations.add(began.elapsed());
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match upgrade {
                 Some(protocol) => tunnel(&x, answer, protocol).map(Passed::Read),

@@ -21,6 +21,7 @@ use ifmatch_core::{
     Code, CurrentState, EntityTag, MethodClass, Outcome, Refusal, Representation, Selection, TagCondition,
 };
 use ifmatch_guard::{Exchange, Read};
+use std::time::Instant;
 
 /// Content that is thrown away is read to its end if it is no longer than this, so that the connection can be kept.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
@@ -101,7 +102,9 @@ impl Gateway {
         // Before the request is forwarded: a tag is never newer than its content.
         let count = self.state.count(counter);
         let request = || self.outgoing(x, &Method::GET, Purpose::Whole, Sending::empty());
+        let began = Instant::now();
         let answer = self.fetch(request, self.answer_max(route)).await?;
+        self.stats.route(x.policy.ordinal).upstream_durations.add(began.elapsed());
         let (mut head, body) = answer.response.into_parts();
         head::clean_answer(&mut head.headers);
         self.learned.answered(&x.headers, &mut head.headers);

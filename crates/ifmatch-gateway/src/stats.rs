@@ -1,6 +1,7 @@
 //! What the gateway counts beside decisions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -17,12 +18,45 @@ impl Count {
     }
 }
 
+/// Upper bounds of the buckets of [`Durations`], in seconds; those that OpenTelemetry advises.
+pub const DURATION_BOUNDS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+/// How long something took, in buckets.
+#[derive(Debug, Default)]
+pub struct Durations {
+    /// One for each bound, and one for all that took longer.
+    buckets: [AtomicU64; DURATION_BOUNDS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Durations {
+    pub(crate) fn add(&self, duration: Duration) {
+        let seconds = duration.as_secs_f64();
+        let bucket =
+            DURATION_BOUNDS.iter().position(|bound| seconds <= *bound).unwrap_or(DURATION_BOUNDS.len());
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// The sum in seconds, and for each bound (the last is infinite) how many took no longer and longer than the one
+    /// before.
+    pub fn values(&self) -> (f64, Vec<(f64, u64)>) {
+        let bounds = DURATION_BOUNDS.iter().copied().chain([f64::MAX]);
+        let counts = bounds.zip(&self.buckets).map(|(bound, count)| (bound, count.load(Ordering::Relaxed)));
+        (Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64(), counts.collect())
+    }
+}
+
 /// Counters of one gateway.
 #[derive(Debug, Default)]
 pub struct Stats {
     routes: Vec<RouteStats>,
     /// Check reads.
     pub checks: Count,
+    /// How long they took.
+    pub check_durations: Durations,
     /// Check reads that gave no answer to go by.
     pub checks_failed: Count,
     /// Representations that went out without a tag: too large for a digest.
@@ -48,6 +82,10 @@ pub struct Stats {
 /// Counters of one route.
 #[derive(Debug, Default)]
 pub struct RouteStats {
+    /// How long writers waited for their turn.
+    pub turn_waits: Durations,
+    /// From the first byte of a request to the upstream to the head of its answer.
+    pub upstream_durations: Durations,
     /// Lost updates that were measured: an applied write that named no version replaced one that its client had not seen.
     pub lost_updates: Count,
     /// POST requests that ran without a condition.

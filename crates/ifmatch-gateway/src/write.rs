@@ -103,12 +103,14 @@ impl Gateway {
             self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
         self.not_held(&place)?;
+        let waits = std::time::Instant::now();
         let turns = tokio::select! {
             biased;
             // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
             () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
             turns = self.take_turns(&place) => turns.map_err(|Busy| refusals::busy())?,
         };
+        self.stats.route(x.policy.ordinal).turn_waits.add(waits.elapsed());
         self.not_held(&place)?;
         let mut before = None;
         let protection = if conditional {
@@ -261,7 +263,9 @@ impl Gateway {
             }
         };
         self.stats.forwarded.add();
-        match pending.head(self.answer_max(&forward.route)).await {
+        let head = pending.head(self.answer_max(&forward.route)).await;
+        self.stats.route(forward.x.policy.ordinal).upstream_durations.add(began.elapsed());
+        match head {
             Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
             Err(error) => {
                 let late = self.late_write_max(&forward.route);

@@ -1,12 +1,13 @@
 //! What the gateway counts by itself, read when metrics are asked for.
 
 use ifmatch_gateway::state::Phase;
-use ifmatch_gateway::{Count, Gateway, RouteStats};
+use ifmatch_gateway::{Count, Durations, Gateway, RouteStats};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Unit;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,25 @@ const BY_ROUTE: [(&str, &str, OfRoute); 5] = [
     ("ifmatch_unguarded_posts", "POST requests that ran without a condition", |r| &r.unguarded_posts),
 ];
 
+/// A sum in seconds, and counts by bound.
+type Values = (f64, Vec<(f64, u64)>);
+
+type DurationsOfRoute = fn(&RouteStats) -> &Durations;
+
+const DURATIONS: [(&str, &str, DurationsOfRoute); 2] = [
+    ("ifmatch_lock_wait_duration", "How long writers waited for their turn", |r| &r.turn_waits),
+    (
+        "ifmatch_upstream_request_duration",
+        "From the first byte of a request to the upstream to the head of its answer",
+        |r| &r.upstream_durations,
+    ),
+];
+
+fn histogram(encoder: &mut MetricEncoder<'_>, sum: f64, buckets: &[(f64, u64)]) -> Result<(), fmt::Error> {
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    encoder.encode_histogram::<NoLabelSet>(sum, count, buckets, None)
+}
+
 impl Collector for GatewayMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         for (name, help, of) in BY_ROUTE {
@@ -46,6 +66,7 @@ impl Collector for GatewayMetrics {
                 counter.encode(family.encode_family(&labels)?)?;
             }
         }
+        self.durations(&mut encoder)?;
         for (name, help, value) in self.counters() {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
@@ -83,6 +104,33 @@ impl GatewayMetrics {
             *sums.entry(route.settings.name.as_str()).or_default() += value;
         }
         sums
+    }
+
+    fn durations(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        for (name, help, of) in DURATIONS {
+            let mut family =
+                encoder.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+            let mut sums: BTreeMap<&str, Values> = BTreeMap::new();
+            for route in self.0.routes().table() {
+                let (sum, buckets) = of(self.0.stats().route(route.policy.ordinal)).values();
+                let all = sums.entry(route.settings.name.as_str()).or_insert_with(|| (0.0, Vec::new()));
+                all.0 += sum;
+                if all.1.is_empty() {
+                    all.1 = buckets;
+                } else {
+                    all.1.iter_mut().zip(buckets).for_each(|(have, more)| have.1 += more.1);
+                }
+            }
+            for (route, (sum, buckets)) in sums {
+                let labels = [("route", route)];
+                histogram(&mut family.encode_family(&labels)?, sum, &buckets)?;
+            }
+        }
+        let name = "ifmatch_validator_lookup_duration";
+        let mut family =
+            encoder.encode_descriptor(name, "Check reads", Some(&Unit::Seconds), MetricType::Histogram)?;
+        let (sum, buckets) = self.0.stats().check_durations.values();
+        histogram(&mut family.encode_family(&[("source", "upstream")])?, sum, &buckets)
     }
 
     fn counters(&self) -> [(&'static str, &'static str, u64); 10] {

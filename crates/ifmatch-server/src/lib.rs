@@ -1,6 +1,7 @@
 //! What runs: one service per core behind listeners that share a port, the admin listener, telemetry, and an orderly end.
 
 mod admin;
+pub mod audit;
 mod config;
 mod connection;
 mod cors;
