@@ -81,7 +81,7 @@ fn the_thread_ends_with_the_state() {
     let (_dir, state) = fresh();
     let inner = Arc::downgrade(&state);
     exclusive(&state, "/a").doubt(LONG);
-    assert!(threads() > 0);
+    until("the thread has its name", || threads() > 0);
     drop(state);
     // Other tests have theirs; this one has ended, because dropping waits for it.
     assert!(inner.upgrade().is_none());
