@@ -43,7 +43,7 @@ impl Durations {
     /// The sum in seconds, and for each bound (the last is infinite) how many took no longer and longer than the one
     /// before.
     pub fn values(&self) -> (f64, Vec<(f64, u64)>) {
-        let bounds = DURATION_BOUNDS.iter().copied().chain([f64::MAX]);
+        let bounds = DURATION_BOUNDS.iter().copied().chain([f64::INFINITY]);
         let counts = bounds.zip(&self.buckets).map(|(bound, count)| (bound, count.load(Ordering::Relaxed)));
         (Duration::from_micros(self.micros.load(Ordering::Relaxed)).as_secs_f64(), counts.collect())
     }
