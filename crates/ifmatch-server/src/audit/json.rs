@@ -1,0 +1,109 @@
+//! JSON in ASCII, put together by hand because every write is recorded: what a terminal would obey, and what only looks
+//! like something else, is escaped.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+/// Writes into a line.
+pub(super) struct Json<'a>(pub(super) &'a mut Vec<u8>);
+
+impl Json<'_> {
+    /// As it is: names and punctuation.
+    pub(super) fn raw(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A value, or null.
+    pub(super) fn or_null<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) -> &mut Self {
+        match value {
+            Some(value) => write(self, value),
+            None => self.0.extend_from_slice(b"null"),
+        }
+        self
+    }
+
+    /// A text from outside, of which so many bytes are kept; three dots stand for the rest.
+    pub(super) fn text(&mut self, text: &[u8], bytes_max: usize) {
+        let kept = &text[..text.len().min(bytes_max)];
+        self.0.push(b'"');
+        if kept.iter().all(|byte| (b' '..0x7f).contains(byte) && *byte != b'"' && *byte != b'\\') {
+            self.0.extend_from_slice(kept);
+        } else {
+            self.escaped(kept);
+        }
+        self.raw(if kept.len() < text.len() { "...\"" } else { "\"" });
+    }
+
+    fn escaped(&mut self, text: &[u8]) {
+        for character in text.utf8_chunks().flat_map(|chunk| {
+            chunk.valid().chars().chain((!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
+        }) {
+            match character {
+                '"' | '\\' => self.0.extend_from_slice(&[b'\\', character as u8]),
+                ' '..='~' => self.0.push(character as u8),
+                _ => {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
+                        self.0.extend_from_slice(b"\\u");
+                        self.hex(&unit.to_be_bytes());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hexadecimal digits, without quotes.
+    pub(super) fn hex(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+    }
+
+    /// A number.
+    pub(super) fn number(&mut self, number: u64) {
+        self.display(number);
+    }
+
+    /// What shows itself in ASCII.
+    pub(super) fn display(&mut self, shown: impl std::fmt::Display) {
+        // Writing into memory does not fail.
+        let _done: std::io::Result<()> = write!(self.0, "{shown}");
+    }
+
+    /// `"2026-10-03T10:02:41.702Z"`; a time outside of the years 1970 to 9999 is the nearest one inside.
+    pub(super) fn time(&mut self, at: SystemTime) {
+        self.0.push(b'"');
+        self.0.extend_from_slice(&timestamp(at));
+        self.0.push(b'"');
+    }
+}
+
+/// The date by counting days in 400-year eras that begin on a first of March.
+fn timestamp(at: SystemTime) -> [u8; 24] {
+    const LAST_MS: u128 = 253_402_300_799_999; // 9999-12-31T23:59:59.999Z
+    let ms = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis().min(LAST_MS));
+    let ms = u64::try_from(ms).unwrap_or(0);
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let two_digits = [(5, month), (8, day), (11, second / 3600), (14, second / 60 % 60), (17, second % 60)];
+    for (at, value) in [(0, year / 100), (2, year % 100), (20, ms / 10)].into_iter().chain(two_digits) {
+        text[at] = digit(value / 10);
+        text[at + 1] = digit(value);
+    }
+    text[22] = digit(ms);
+    text
+}
+
+fn digit(value: u64) -> u8 {
+    b'0' + u8::try_from(value % 10).unwrap_or(0)
+}
