@@ -84,7 +84,7 @@ fn settle(folder: &Path, id: u64, format: Output) -> Result<(), String> {
     if format == Output::Json {
         return output::print(&format!(
             "{}\n",
-            json!({ "id": id, "settled": true, "by": format!("{settled:?}") })
+            json!({ "id": id, "settled": true, "gateway_runs": settled.by.is_some(), "doubt": shown(&settled.doubt) })
         ));
     }
     output::print(&format!(

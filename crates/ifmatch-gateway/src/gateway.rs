@@ -346,8 +346,9 @@ impl Authority for Gateway {
         let route = Arc::clone(self.routes.of(&x.policy));
         let is_form = x.method == Method::POST
             && x.headers
-                .get(http::header::CONTENT_TYPE)
-                .is_some_and(|v| v.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+                .get_all(http::header::CONTENT_TYPE)
+                .iter()
+                .any(|v| is_form_type(v.as_bytes()));
         if is_form && form_names_method(&content) {
             return Ok(Acted::Refused(overridden(), None));
         }
@@ -365,6 +366,12 @@ fn names_method(pairs: &[u8]) -> bool {
         let name = pair.split(|&b| b == b'=').next().unwrap_or(pair);
         percent_encoding::percent_decode(name).eq(b"_method".iter().copied())
     })
+}
+
+/// Media types are compared without regard to case.
+fn is_form_type(content_type: &[u8]) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    content_type.trim_ascii().get(..FORM.len()).is_some_and(|named| named.eq_ignore_ascii_case(FORM))
 }
 
 /// The same of a form, wherever it is held. One that cannot be read is taken as one that does.

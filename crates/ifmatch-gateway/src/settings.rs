@@ -80,7 +80,8 @@ impl Default for Times {
 pub struct Bounds {
     /// Largest representation whose digest is taken, in bytes; default 16 MiB. Past it: no tag, counted.
     pub digest_bytes_max: usize,
-    /// Most bytes of representations that all reads together hold for their digests; default 256 MiB. Past it: 503.
+    /// Most bytes of representations that all reads together hold for their digests; default 256 MiB. Past it: no tag,
+    /// counted.
     pub digest_bytes_total_max: usize,
     /// Largest answer to a write that is kept when the client reads slowly, in bytes; default 64 MiB.
     pub answer_bytes_max: usize,

@@ -44,7 +44,8 @@ impl Folder {
     }
 
     fn start(&self, upstream: &Scripted) -> Gateway {
-        let mut command = ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--output", "json"]);
+        let mut command =
+            ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--output", "json"]);
         command.args(["--mode", "enforce", "--upstream", &upstream.url()]);
         command.arg("--state").arg(&self.state).arg("-c").arg(&self.config);
         let process = process::Server::spawn(&mut command).unwrap();
@@ -122,7 +123,9 @@ fn killed_a_hundred_times_between_forward_and_answer_it_loses_nothing() {
             for writer in 0..WRITERS {
                 scope.spawn(move || work(address, round, writer, all));
             }
-            until("writes are acknowledged", || (all.lock().unwrap().len() >= before + ACKNOWLEDGED_MIN).then_some(()));
+            until("writes are acknowledged", || {
+                (all.lock().unwrap().len() >= before + ACKNOWLEDGED_MIN).then_some(())
+            });
             // Half of them are held before they are applied, half after; none is answered.
             let point = if round % 2 == 0 { Point::Content } else { Point::Applied };
             upstream.always("PUT", "*", Course::held(point, &gate));
@@ -133,9 +136,14 @@ fn killed_a_hundred_times_between_forward_and_answer_it_loses_nothing() {
         upstream.behave();
         gateway = folder.start(&upstream);
         // A tag of a resource that nobody wrote is as good as before, and still good for one write only.
-        let response = gateway.ask("PUT", "/quiet", &[("If-Match", &quiet)], Some(format!("{round}").as_bytes()));
+        let response =
+            gateway.ask("PUT", "/quiet", &[("If-Match", &quiet)], Some(format!("{round}").as_bytes()));
         assert_eq!(response.status, 204, "round {round}: {}", response.text());
-        assert_eq!(gateway.ask("PUT", "/quiet", &[("If-Match", &quiet)], Some(b"x")).status, 412, "round {round}");
+        assert_eq!(
+            gateway.ask("PUT", "/quiet", &[("If-Match", &quiet)], Some(b"x")).status,
+            412,
+            "round {round}"
+        );
         quiet = tag(&gateway.ask("GET", "/quiet", NONE, None));
         if round % HELD_EVERY == 0 {
             held_and_released(&upstream, &folder, &gateway, round, &gate);
@@ -195,7 +203,10 @@ fn a_write_in_doubt_can_be_settled_by_hand() {
     let held = gateway.ask("PUT", "/a", &[("If-Match", &first)], Some(b"three"));
     assert_eq!((held.status, crate::support::code(&held).as_deref()), (503, Some("outcome_pending")));
     let doubts = listed(&folder.state);
-    assert_eq!((doubts.len(), doubts[0]["target"].as_str(), doubts[0]["method"].as_str()), (1, Some("/a"), Some("PUT")));
+    assert_eq!(
+        (doubts.len(), doubts[0]["target"].as_str(), doubts[0]["method"].as_str()),
+        (1, Some("/a"), Some("PUT"))
+    );
     let id = doubts[0]["id"].to_string();
     let settled = ifmatch(&["doubt", "settle", &id, "--state"]).arg(&folder.state).output().unwrap();
     assert!(settled.status.success(), "{settled:?}");
@@ -213,11 +224,12 @@ fn a_write_in_doubt_can_be_settled_by_hand() {
 fn there_is_one_gateway_for_each_state_folder() {
     let (upstream, folder) = (Scripted::start().unwrap(), Folder::new());
     let gateway = folder.start(&upstream);
-    let second = ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--upstream", &upstream.url()])
-        .arg("--state")
-        .arg(&folder.state)
-        .output()
-        .unwrap();
+    let second =
+        ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--upstream", &upstream.url()])
+            .arg("--state")
+            .arg(&folder.state)
+            .output()
+            .unwrap();
     assert_eq!(second.status.code(), Some(2));
     let told = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(told.contains(&gateway.process.id().to_string()), "{told}");
