@@ -1,6 +1,7 @@
 //! Heads of messages on their way through: what is kept, taken away, added, and in which order.
 
 use crate::settings::{HostField, Origin};
+use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, ETAG, EXPECT, FORWARDED, HOST,
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
@@ -13,6 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const VIA_2: HeaderValue = HeaderValue::from_static("2 ifmatch");
+const VIA_1_1: HeaderValue = HeaderValue::from_static("1.1 ifmatch");
+const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 ifmatch");
+
+/// The longest address: IPv6 in brackets and quotes.
+const NODE_BYTES_MAX: usize = 39 + 4;
 
 /// The conditions of a request and Range, in the order in which they are sent: first of all fields, so that no cut of the
 /// head makes a conditional write an unconditional one.
@@ -111,17 +118,18 @@ impl Heads {
 
     /// RFC 7239: who asked, and for which host.
     fn forwarded(&self, x: &Exchange) -> Option<HeaderValue> {
-        let mut text = String::with_capacity(64);
-        text.push_str("for=");
-        push_node(&mut text, x.peer?.address);
+        let node = Node::of(x.peer?.address);
         let host = x.uri.authority().map(|a| a.as_str()).or_else(|| x.headers.get(HOST)?.to_str().ok());
-        if let Some(host) = host.filter(|h| !h.is_empty() && !h.contains(['"', '\\'])) {
-            text.push_str(";host=\"");
-            text.push_str(host);
-            text.push('"');
-        }
-        text.push_str(";proto=http");
-        HeaderValue::try_from(text).ok()
+        let host = host.filter(|h| !h.is_empty() && !h.contains(['"', '\\']));
+        let parts = [
+            &b"for="[..],
+            node.text(),
+            host.map_or(b"", |_| b";host=\""),
+            host.unwrap_or("").as_bytes(),
+            host.map_or(b"", |_| b"\""),
+            b";proto=http",
+        ];
+        HeaderValue::from_maybe_shared(Bytes::from(parts.concat())).ok()
     }
 }
 
@@ -168,22 +176,63 @@ pub(crate) fn upgrade<'h>(
     allowed.iter().any(|one| protocol.as_bytes().eq_ignore_ascii_case(one.as_bytes())).then_some(protocol)
 }
 
-fn push_node(text: &mut String, address: SocketAddr) {
-    use std::fmt::Write;
-    // Writing to a string cannot fail.
-    let _: std::fmt::Result = match address.ip().to_canonical() {
-        IpAddr::V4(ip) => write!(text, "{ip}"),
-        IpAddr::V6(ip) => write!(text, "\"[{ip}]\""),
-    };
+/// The address of a client as RFC 7239, Section 6 writes it. Each request has one, so the usual ones are written without
+/// the machinery for formats.
+struct Node {
+    bytes: [u8; NODE_BYTES_MAX],
+    len: usize,
+}
+
+impl Node {
+    fn of(address: SocketAddr) -> Self {
+        use std::io::Write;
+        let mut node = Self { bytes: [0; NODE_BYTES_MAX], len: 0 };
+        match address.ip().to_canonical() {
+            IpAddr::V4(ip) => {
+                for (index, octet) in ip.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        node.push(b'.');
+                    }
+                    node.push_decimal(octet);
+                }
+            }
+            IpAddr::V6(ip) => {
+                let mut rest = &mut node.bytes[..];
+                // There is room for the longest.
+                let written = write!(rest, "\"[{ip}]\"").map(|()| NODE_BYTES_MAX - rest.len());
+                node.len = written.unwrap_or(0);
+            }
+        }
+        node
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn push_decimal(&mut self, number: u8) {
+        if number >= 100 {
+            self.push(b'0' + number / 100);
+        }
+        if number >= 10 {
+            self.push(b'0' + number / 10 % 10);
+        }
+        self.push(b'0' + number % 10);
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
 }
 
 /// RFC 9110, Section 7.6.3: the version it came in, and who we are.
 fn via(version: Version) -> HeaderValue {
-    HeaderValue::from_static(match version {
-        Version::HTTP_2 => "2 ifmatch",
-        Version::HTTP_10 => "1.0 ifmatch",
-        _ => "1.1 ifmatch",
-    })
+    match version {
+        Version::HTTP_2 => VIA_2,
+        Version::HTTP_10 => VIA_1_0,
+        _ => VIA_1_1,
+    }
 }
 
 fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut HeaderMap) {
@@ -298,13 +347,18 @@ pub(crate) fn target(x: &Exchange, purpose: Purpose<'_>) -> Uri {
 
 /// Takes from an answer what belongs to the hop.
 pub(crate) fn clean_answer(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in connection_options(headers) {
-            headers.remove(name);
-        }
-        headers.remove(CONNECTION);
+    let of_hop = |name: &HeaderName| {
+        [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name)
+            || matches!(name.as_str(), "keep-alive" | "proxy-connection")
+    };
+    // Most answers have none, and one look at all names costs less than one for each of these.
+    if !headers.keys().any(of_hop) {
+        return;
     }
-    for name in [TRANSFER_ENCODING, UPGRADE] {
+    for name in connection_options(headers) {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
     for name in ["keep-alive", "proxy-connection"] {
@@ -321,4 +375,43 @@ pub(crate) fn strip_validators(headers: &mut HeaderMap) {
 /// Whether a head announces content.
 pub(crate) fn announces_content(headers: &HeaderMap) -> bool {
     headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_library_writes_them() {
+        for (address, text) in [
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("9.10.99.100:1", "9.10.99.100"),
+            ("255.0.249.5:1", "255.0.249.5"),
+            ("[::ffff:10.1.2.3]:1", "10.1.2.3"),
+            ("[::1]:1", "\"[::1]\""),
+            ("[2001:db8:1111:2222:3333:4444:5555:6666]:1", "\"[2001:db8:1111:2222:3333:4444:5555:6666]\""),
+        ] {
+            let node = Node::of(address.parse().unwrap());
+            assert_eq!(std::str::from_utf8(node.text()).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn an_answer_keeps_what_is_not_of_the_hop() {
+        let fields = |all: &[(&'static str, &'static str)]| -> HeaderMap {
+            all.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
+        };
+        let kept = [("content-type", "a/b"), ("etag", "\"1\"")];
+        for of_hop in [
+            &[][..],
+            &[("connection", "close, x-own"), ("x-own", "1")],
+            &[("keep-alive", "timeout=5")],
+            &[("proxy-connection", "keep-alive"), ("upgrade", "h2c")],
+            &[("transfer-encoding", "chunked")],
+        ] {
+            let mut answer = fields(&[&kept[..], of_hop].concat());
+            clean_answer(&mut answer);
+            assert_eq!(answer, fields(&kept), "{of_hop:?}");
+        }
+    }
 }

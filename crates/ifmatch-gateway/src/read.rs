@@ -26,6 +26,10 @@ use std::time::Instant;
 /// Content that is thrown away is read to its end if it is no longer than this, so that the connection can be kept.
 const DISCARDED_BYTES_MAX: usize = 64 << 10;
 
+const PRECONDITION_POLICY: HeaderName = HeaderName::from_static("precondition-policy");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const BYTES: HeaderValue = HeaderValue::from_static("bytes");
+
 /// Memory for content that does not say how long it is, at first, in bytes.
 const UNANNOUNCED_BYTES: usize = 64 << 10;
 
@@ -219,7 +223,7 @@ impl Gateway {
             return Ok((Taken::Passing(first, *rest), false));
         }
         let Some(mut lease) = self.digests.lease(bytes_max) else {
-            return Ok((Taken::Passing(first, *rest), false));
+            return Ok((Taken::Passing(first, *rest), true));
         };
         let (more, rest) = match collect(*rest, bytes_max - first.len()).await {
             Ok(collected) => (collected.bytes, None),
@@ -306,7 +310,7 @@ impl Gateway {
             revalidated(&mut head.headers);
         }
         if length.is_some() && x.method == Method::GET {
-            head.headers.entry(ACCEPT_RANGES).or_insert(HeaderValue::from_static("bytes"));
+            head.headers.entry(ACCEPT_RANGES).or_insert(BYTES);
         } else {
             head.headers.remove(ACCEPT_RANGES);
         }
@@ -366,7 +370,7 @@ impl Gateway {
     /// Tells before anything fails what the route asks of writes.
     pub(crate) fn advertise(&self, route: &Route, headers: &mut HeaderMap) {
         if let Some(policy) = &route.advertised {
-            headers.insert("precondition-policy", policy.clone());
+            headers.insert(PRECONDITION_POLICY, policy.clone());
         }
     }
 }
@@ -400,7 +404,7 @@ fn revalidated(headers: &mut HeaderMap) {
             .any(|v| v.split(',').any(|d| d.trim().eq_ignore_ascii_case(directive)))
     };
     if !says("no-cache") && !says("no-store") {
-        headers.append(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.append(CACHE_CONTROL, NO_CACHE);
     }
 }
 

@@ -6,12 +6,13 @@
 
 use http::header::HeaderValue;
 use ifmatch_core::EntityTag;
-use std::fmt::Write;
 
 /// Digits of the epoch: 64 bits.
 const EPOCH_DIGITS: usize = 16;
 /// Digits of the digest: 128 bits. No other optional part is as long.
 const DIGEST_DIGITS: usize = 32;
+/// The longest tag: both quotes, a count and a variant of all digits, and three hyphens.
+const TEXT_BYTES_MAX: usize = 2 + EPOCH_DIGITS + 16 + DIGEST_DIGITS + 8 + 3;
 
 /// 128 bits of BLAKE3 over the target and what the route takes the digest of.
 pub type Digest = [u8; 16];
@@ -48,27 +49,65 @@ impl MintedTag {
             minted.variant = Some(u32::try_from(hexadecimal(variant)?).ok()?);
         }
         // Only what we would have written ourselves is ours.
-        let is_ours = parts.next().is_none() && minted.opaque().as_bytes() == tag.opaque();
+        let is_ours = parts.next().is_none() && minted.text().opaque() == tag.opaque();
         is_ours.then_some(minted)
     }
 
     /// As it stands in the field.
     pub fn to_value(self) -> HeaderValue {
-        let quoted = format!("\"{}\"", self.opaque());
-        HeaderValue::try_from(quoted).expect("hexadecimal digits and hyphens are a field value")
+        let text = self.text();
+        HeaderValue::from_bytes(text.bytes()).expect("hexadecimal digits and hyphens are a field value")
     }
 
-    fn opaque(self) -> String {
-        let mut text = String::with_capacity(EPOCH_DIGITS + DIGEST_DIGITS + 24);
-        // Writing to a string cannot fail.
-        let _: std::fmt::Result = write!(text, "{:016x}-{:x}", self.epoch, self.count);
+    fn text(self) -> Text {
+        let mut text = Text { bytes: [0; TEXT_BYTES_MAX], len: 0 };
+        text.push(b'"');
+        text.push_hexadecimal(self.epoch, EPOCH_DIGITS);
+        text.push(b'-');
+        text.push_hexadecimal(self.count, 1);
         if let Some(digest) = self.digest {
-            let _: std::fmt::Result = write!(text, "-{:032x}", u128::from_be_bytes(digest));
+            text.push(b'-');
+            for byte in digest {
+                text.push_hexadecimal(byte.into(), 2);
+            }
         }
         if let Some(variant) = self.variant {
-            let _: std::fmt::Result = write!(text, "-{variant:x}");
+            text.push(b'-');
+            text.push_hexadecimal(variant.into(), 1);
         }
+        text.push(b'"');
         text
+    }
+}
+
+/// A tag, written. Each answer has one, so it is made without the machinery for formats and without memory of its own.
+struct Text {
+    bytes: [u8; TEXT_BYTES_MAX],
+    len: usize,
+}
+
+impl Text {
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// At least so many digits.
+    fn push_hexadecimal(&mut self, number: u64, digits_min: usize) {
+        let needed = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
+        for digit in (0..needed.max(digits_min)).rev() {
+            let value = usize::try_from(number >> (4 * digit) & 15).unwrap_or_default();
+            self.push(b"0123456789abcdef"[value]);
+        }
+    }
+
+    /// With its quotes.
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn opaque(&self) -> &[u8] {
+        &self.bytes[1..self.len - 1]
     }
 }
 
@@ -97,6 +136,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_tag_is_written_as_documented() {
+        let value = |count, digest, variant| MintedTag { epoch: 0xfe, count, digest, variant }.to_value();
+        assert_eq!(value(0, None, None), "\"00000000000000fe-0\"");
+        assert_eq!(value(0x10a, None, Some(0)), "\"00000000000000fe-10a-0\"");
+        let mut digest = [0; 16];
+        (digest[0], digest[15]) = (0x0b, 0xc0);
+        assert_eq!(
+            value(u64::MAX, Some(digest), Some(u32::MAX)),
+            "\"00000000000000fe-ffffffffffffffff-0b0000000000000000000000000000c0-ffffffff\""
+        );
     }
 
     #[test]
