@@ -1,6 +1,7 @@
 //! What is counted of what really happened.
 
 mod bounds;
+mod digests;
 mod model;
 
 use http::HeaderValue;
@@ -214,6 +215,12 @@ fn overlapping_writes_of_which_one_may_have_been_seen_are_not_counted() {
     told.read(user(2), 0, 25); // may have seen the first write
     told.wrote(user(1), 20, 40);
     assert_eq!(told.wrote(user(2), 30, 50).lost, None);
+
+    let mut told = self::told();
+    told.read(user(1), 0, 10);
+    told.read(user(2), 0, 25);
+    told.wrote(user(2), 30, 40);
+    assert_eq!(told.wrote(user(1), 20, 50).lost, None, "told in the other order");
 }
 
 #[test]
