@@ -85,11 +85,11 @@ struct Counts {
 
 fn schedule(dice: &mut Dice, world: World) -> Vec<Request> {
     let mut requests = Vec::new();
-    let mut free = vec![1u64; world.clients as usize];
+    let mut free = vec![1u64; usize::try_from(world.clients).unwrap()];
     let mut clock = 1u64;
     for number in 0..world.steps {
         let who = dice.below(world.clients);
-        let slot = who as usize;
+        let slot = usize::try_from(who).unwrap();
         let begin = if world.overlap { free[slot] + 1 + dice.below(40) } else { clock + 1 };
         let effect = begin + 1 + if world.overlap { dice.below(30) } else { 0 };
         let end = effect + 1 + if world.overlap { dice.below(30) } else { 0 };
