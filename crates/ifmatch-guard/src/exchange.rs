@@ -7,9 +7,10 @@ use http::{Extensions, HeaderMap, Method, Uri, Version};
 use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
 use std::any::Any;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 /// Who sends a request, as far as that was established.
@@ -56,7 +57,7 @@ pub struct Exchange {
     id: OnceLock<Uuid>,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
     content: Option<Content>,
-    client: Option<watch::Receiver<()>>,
+    client: Option<Arc<Client>>,
 }
 
 impl Exchange {
@@ -96,9 +97,9 @@ impl Exchange {
         self
     }
 
-    /// Notes how to tell that the client has left: the other end is dropped.
-    pub(crate) fn awaited_by(mut self, client: watch::Receiver<()>) -> Self {
-        self.client = Some(client);
+    /// Notes how to tell that the client has left.
+    pub(crate) fn awaited_by(mut self, presence: &Presence) -> Self {
+        self.client = Some(Arc::clone(&presence.0));
         self
     }
 
@@ -106,7 +107,7 @@ impl Exchange {
     /// waits for it need not.
     pub async fn abandoned(&self) {
         match &self.client {
-            Some(client) => while client.clone().changed().await.is_ok() {},
+            Some(client) => client.left().await,
             None => std::future::pending().await,
         }
     }
@@ -140,5 +141,61 @@ impl Exchange {
             policy: Some(&self.policy),
             request_id,
         }
+    }
+}
+
+/// Whether the client of a request still waits for its answer.
+#[derive(Debug, Default)]
+struct Client {
+    has_left: AtomicBool,
+    leaves: Notify,
+}
+
+impl Client {
+    async fn left(&self) {
+        // Made before the look, so that nobody leaves unseen between the two.
+        let leaves = self.leaves.notified();
+        if !self.has_left.load(Ordering::Acquire) {
+            leaves.await;
+        }
+    }
+}
+
+/// Held by whoever waits for the answer. Dropped, the client has left.
+#[derive(Debug)]
+pub(crate) struct Presence(Arc<Client>);
+
+impl Presence {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.has_left.store(true, Ordering::Release);
+        self.0.leaves.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn a_client_that_leaves_is_missed_by_all_and_for_ever() {
+        let (head, ()) = Request::new(()).into_parts();
+        let x = Exchange::new(head, Target::verbatim("/", None), Arc::new(Policy::store("r")));
+        let presence = Presence::new();
+        let x = x.awaited_by(&presence);
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut asked, mut too) = (pin!(x.abandoned()), pin!(x.abandoned()));
+        assert!(asked.as_mut().poll(&mut cx).is_pending() && too.as_mut().poll(&mut cx).is_pending());
+        drop(presence);
+        assert!(asked.as_mut().poll(&mut cx).is_ready() && too.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(pin!(x.abandoned()).poll(&mut cx), Poll::Ready(()));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::authority::{Acted, Admission, Authority, Passed, Read};
 use crate::content::{Budget, Content, ContentLimits, discard, receive};
-use crate::exchange::{Exchange, Peer};
+use crate::exchange::{Exchange, Peer, Presence};
 use crate::hygiene;
 use crate::observe::{Decision, Observe, Result as Decided};
 use crate::respond::problem_response;
@@ -16,7 +16,6 @@ use http_body::Body;
 use ifmatch_core::{About, Code, MethodClass, Protection, Refusal, is_registered};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// Bounds of what a request may take. Each is a promise in the documentation.
 #[derive(Clone, Copy, Debug)]
@@ -329,10 +328,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         progress: Progress,
     ) -> Result<Response<A::Body>, A::Error> {
         let pipeline = self.clone();
-        let (here, client) = watch::channel(());
-        let x = Arc::new(x.awaited_by(client));
+        let here = Presence::new();
+        let x = Arc::new(x.awaited_by(&here));
         let exchange = Arc::clone(&x);
-        let task = tokio::spawn(async move {
+        // Boxed: a task moves its future and its output around, and this one is large.
+        let task = tokio::spawn(Box::pin(async move {
             let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };
             let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await;
             undecided.progress = None;
@@ -343,7 +343,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
                     Err(error)
                 }
             }
-        });
+        }));
         let ended = task.await;
         drop(here);
         match ended {
