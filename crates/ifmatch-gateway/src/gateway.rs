@@ -90,7 +90,7 @@ impl Gateway {
         let routes = Routes::new(&settings, state.secret())?;
         let stats = Arc::new(Stats::new(routes.table().len()));
         Ok(Self {
-            watching: Arc::new(Watching::new(Arc::clone(&stats))),
+            watching: Arc::new(Watching::new(Arc::clone(&stats), *state.secret())),
             routes,
             upstream: Upstream::new(
                 settings.upstream.clone(),
@@ -345,10 +345,7 @@ impl Authority for Gateway {
     async fn act(&self, x: Arc<Exchange>, content: Content) -> Result<Acted<GatewayBody>, Infallible> {
         let route = Arc::clone(self.routes.of(&x.policy));
         let is_form = x.method == Method::POST
-            && x.headers
-                .get_all(http::header::CONTENT_TYPE)
-                .iter()
-                .any(|v| is_form_type(v.as_bytes()));
+            && x.headers.get_all(http::header::CONTENT_TYPE).iter().any(|v| is_form_type(v.as_bytes()));
         if is_form && form_names_method(&content) {
             return Ok(Acted::Refused(overridden(), None));
         }

@@ -34,7 +34,7 @@ mod write;
 pub use body::GatewayBody;
 pub use facts::Facts;
 pub use gateway::{Gateway, OpenError};
-pub use routes::{DEFAULT_ROUTE, Route, RouteError, Routes, principal};
+pub use routes::{DEFAULT_ROUTE, Route, RouteError, Routes, credentials_hash};
 pub use settings::Settings;
 pub use stats::{Count, DURATION_BOUNDS, Durations, RouteStats, Stats};
 pub use tag::{Digest, MintedTag};

@@ -233,7 +233,11 @@ impl Routes {
                 let named = host.or_else(|| headers.get(HOST)?.to_str().ok());
                 key.push_str(&named.unwrap_or("").to_ascii_lowercase());
             }
-            Identity::Principal => key.push_str(&principal(&self.secret, headers).unwrap_or_default()),
+            Identity::Principal => {
+                if let Some(hash) = credentials_hash(&self.secret, headers) {
+                    key.push_str(&format!("{hash:016x}"));
+                }
+            }
             Identity::Header(name) => {
                 for value in headers.get_all(name) {
                     key.push_str(&String::from_utf8_lossy(value.as_bytes()));
@@ -245,7 +249,7 @@ impl Routes {
 }
 
 /// Whoever the credentials of a request belong to, as a keyed hash: a name that says nothing.
-pub fn principal(secret: &[u8; 32], headers: &HeaderMap) -> Option<String> {
+pub fn credentials_hash(secret: &[u8; 32], headers: &HeaderMap) -> Option<u64> {
     let mut credentials =
         [AUTHORIZATION, COOKIE].into_iter().flat_map(|name| headers.get_all(name)).peekable();
     credentials.peek()?;
@@ -254,7 +258,9 @@ pub fn principal(secret: &[u8; 32], headers: &HeaderMap) -> Option<String> {
         hasher.update(value.as_bytes());
         hasher.update(&[0]);
     }
-    Some(hasher.finalize().to_hex()[..16].to_owned())
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    Some(u64::from_be_bytes(first))
 }
 
 /// The values of a query parameter, however it is spelled.

@@ -4,11 +4,12 @@ use crate::body::GatewayBody;
 use crate::digest;
 use crate::facts::Facts;
 use crate::pass::ReadTap;
+use crate::routes::credentials_hash;
 use crate::stats::Stats;
 use crate::upstream::ResponseBody;
 use crate::watch::{self, ClientId, Credentials, Kind, Outcome, Watch};
+use http::Method;
 use http::header::{AUTHORIZATION, COOKIE, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
-use http::{HeaderMap, Method};
 use ifmatch_core::{Code, Refusal};
 use ifmatch_guard::{Content, Exchange};
 use std::hash::{BuildHasher, RandomState};
@@ -31,13 +32,15 @@ pub(crate) struct Written {
 pub(crate) struct Watching {
     watch: Watch,
     hashes: RandomState,
+    /// Keys the hashes that stand for credentials.
+    secret: [u8; 32],
     stats: Arc<Stats>,
 }
 
 impl Watching {
-    pub(crate) fn new(stats: Arc<Stats>) -> Self {
+    pub(crate) fn new(stats: Arc<Stats>, secret: [u8; 32]) -> Self {
         let watch = Watch::new(watch::Limits::default(), Instant::now());
-        Self { watch, hashes: RandomState::new(), stats }
+        Self { watch, hashes: RandomState::new(), secret, stats }
     }
 
     /// A complete answer to GET was made ready.
@@ -61,7 +64,7 @@ impl Watching {
             self.hashes.hash_one(key),
             &watch::Write {
                 client: self.client(x),
-                name: client_name(&x.headers).unwrap_or_default(),
+                name: client_name(text(x, X_CLIENT), text(x, USER_AGENT.as_str())).unwrap_or_default(),
                 target: self.target_hash(x),
                 began: written.began,
                 ended: Instant::now(),
@@ -119,17 +122,12 @@ impl Watching {
     }
 
     fn client(&self, x: &Exchange) -> ClientId {
-        let credentials = match (x.headers.get(AUTHORIZATION), x.headers.get(COOKIE)) {
-            (Some(authorization), None) => {
-                let hash = self.hashes.hash_one(authorization.as_bytes());
-                Some(Credentials::of_authorization(authorization, hash))
+        let credentials = credentials_hash(&self.secret, &x.headers).map(|hash| {
+            match (x.headers.get(AUTHORIZATION), x.headers.contains_key(COOKIE)) {
+                (Some(authorization), false) => Credentials::of_authorization(authorization, hash),
+                _ => Credentials { hash, lasting: false },
             }
-            (None, None) => None,
-            (authorization, cookie) => {
-                let all = (authorization.map(HeaderValue::as_bytes), cookie.map(HeaderValue::as_bytes));
-                Some(Credentials { hash: self.hashes.hash_one(all), lasting: false })
-            }
-        };
+        });
         let place = self.hashes.hash_one((
             x.peer.map(|peer| peer.address.ip()),
             x.headers.get(USER_AGENT).map(HeaderValue::as_bytes),
@@ -143,14 +141,25 @@ impl Watching {
     }
 }
 
-/// How a client is named: by itself, or by its software.
-pub fn client_name(headers: &HeaderMap) -> Option<&str> {
-    headers.get(X_CLIENT).or_else(|| headers.get(USER_AGENT))?.to_str().ok()
+/// How a client is named: what it says of itself in `X-Client`, or the products of its `User-Agent` before the first
+/// comment; of a browser, which all begin alike, those after the last comment.
+pub fn client_name<'a>(x_client: Option<&'a str>, user_agent: Option<&'a str>) -> Option<&'a str> {
+    let named = |text: &'a str| Some(text.trim()).filter(|text| !text.is_empty());
+    let from_agent = |agent: &'a str| {
+        let product = agent.split('(').next().and_then(named)?;
+        let browser = product.starts_with("Mozilla/").then(|| agent.rsplit(')').next().and_then(named));
+        Some(browser.flatten().unwrap_or(product))
+    };
+    x_client.and_then(named).or_else(|| user_agent.and_then(from_agent))
 }
 
 /// The digest of content that was received completely, unless it is in a file.
 pub(crate) fn sent(content: &Content) -> Option<u64> {
     content.spooled().is_none().then(|| digest::short(&blake3::hash(content.bytes())))
+}
+
+fn text<'x>(x: &'x Exchange, name: &str) -> Option<&'x str> {
+    x.headers.get(name)?.to_str().ok()
 }
 
 fn kind(method: &Method) -> Kind {

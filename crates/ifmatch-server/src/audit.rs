@@ -10,7 +10,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use record::{Action, Hex, LastRead, PreviousWrite, Record, User, client_name, trace_id};
+pub use ifmatch_gateway::client_name;
+pub use record::{Action, Hex, LastRead, PreviousWrite, Record, User, trace_id};
 
 use files::Files;
 use parking_lot::{Condvar, Mutex};

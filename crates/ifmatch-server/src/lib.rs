@@ -10,6 +10,7 @@ mod error;
 pub mod file;
 mod gateway_metrics;
 mod listen;
+mod recorder;
 mod routed;
 mod run;
 mod telemetry;

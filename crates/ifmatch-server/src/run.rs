@@ -1,14 +1,16 @@
 //! Starting and stopping.
 
 use crate::admin::{self, Admin, Ready};
+use crate::audit::{Audit, AuditSettings};
 use crate::config::{Config, DRAIN_MAX, SPOOL_BYTES_MAX, SPOOLED_FROM_BYTES};
 use crate::connection::{self, Pages, Shared};
 use crate::descriptors;
 use crate::error::ServeError;
 use crate::gateway_metrics::GatewayMetrics;
 use crate::listen;
+use crate::recorder::Recorder;
 use crate::routed::Routed;
-use crate::telemetry::{StoreMetrics, Telemetry};
+use crate::telemetry::{AuditMetrics, StoreMetrics, Telemetry};
 use ifmatch_gateway::settings::To;
 use ifmatch_gateway::{Gateway, Settings};
 use ifmatch_guard::{Authority, Observe, Pipeline, Spool};
@@ -19,7 +21,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -118,8 +120,10 @@ fn serve_store(config: &Config, sockets: Sockets, store: Arc<Sqlite>) -> Result<
     let telemetry = Telemetry::new(&mut registry, &["store".to_owned()]);
     registry.register_collector(Box::new(StoreMetrics(Arc::clone(&store))));
     let documents = Documents::new(Arc::clone(&store), config.limits.content_bytes_max);
+    let audit = audit(config, None, &mut registry)?;
+    let recorder = Recorder::new(telemetry, audit, own_secret()?);
     let shared = Arc::new(Shared {
-        pipeline: Pipeline::new(documents, telemetry, config.limits),
+        pipeline: Pipeline::new(documents, recorder, config.limits),
         pages: Pages::Own(config.origins.clone()),
         connections: connections(config),
     });
@@ -159,9 +163,11 @@ fn serve_gateway(
     });
     registry.register_collector(Box::new(GatewayMetrics(Arc::clone(&gateway))));
     let state = Arc::clone(gateway.state());
+    let audit = audit(config, Some(settings.state.join("audit.jsonl")), &mut registry)?;
+    let recorder = Recorder::new(telemetry, audit, *state.secret());
     let spool = Spool::new(spool, SPOOLED_FROM_BYTES, SPOOL_BYTES_MAX);
     let shared = Arc::new(Shared {
-        pipeline: Pipeline::spooling(Routed { gateway, store: documents }, telemetry, config.limits, spool),
+        pipeline: Pipeline::spooling(Routed { gateway, store: documents }, recorder, config.limits, spool),
         pages: Pages::Upstream(|routed: &Routed, origin, refusal| routed.gateway.let_read(origin, refusal)),
         connections: connections(config),
     });
@@ -172,6 +178,33 @@ fn serve_gateway(
         state_ready.and_then(|()| store.as_ref().map_or(Ok(()), |store| store_ready(store)))
     };
     run(sockets, &shared, Arc::new(registry), Box::new(ready), Box::new(move || state.close()))
+}
+
+/// The audit: where the configuration says, or beside what the gateway must not forget.
+fn audit(
+    config: &Config,
+    usual: Option<PathBuf>,
+    registry: &mut Registry,
+) -> Result<Option<Audit>, ServeError> {
+    let Some(path) = config.audit.path.clone().or(usual).filter(|_| config.audit.enabled != Some(false))
+    else {
+        return Ok(None);
+    };
+    let mut settings = AuditSettings::new(&path);
+    settings.file_bytes_max = config.audit.file_bytes_max.unwrap_or(settings.file_bytes_max);
+    let files_max = config.audit.files_max.and_then(|files| usize::try_from(files).ok());
+    settings.files_max = files_max.unwrap_or(settings.files_max);
+    let audit =
+        Audit::open(settings).map_err(|source| ServeError::Beside { what: "the audit", path, source })?;
+    registry.register_collector(Box::new(AuditMetrics(Arc::clone(audit.counters()))));
+    Ok(Some(audit))
+}
+
+/// Keys the hashes of credentials where nothing has to find them again.
+fn own_secret() -> Result<[u8; 32], ServeError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| ServeError::Runtime(std::io::Error::other(error)))?;
+    Ok(secret)
 }
 
 fn store_ready(store: &Sqlite) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Metrics. Counters are registered before the first request, so that counting is one addition on a known cell.
 
+use crate::audit::AuditCounters;
 use http::Method;
 use ifmatch_core::{Code, Mode, Protection, Reason, Refusal};
 use ifmatch_guard::{Decision, DecisionResult, Observe};
@@ -14,6 +15,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const METHODS: [&str; 5] = ["PUT", "PATCH", "DELETE", "POST", "other"];
 const KINDS: [&str; 4] = ["conditional", "create", "overwrite", "unconditional"];
@@ -151,8 +153,9 @@ fn kind_index(protection: Result<Protection, Code>) -> usize {
     }
 }
 
-fn reason_index(refusal: &Refusal) -> usize {
-    let name = match (refusal.code(), refusal.reason()) {
+/// Why a request was refused, in the word of the metrics.
+pub(crate) fn reason_name(refusal: &Refusal) -> &'static str {
+    match (refusal.code(), refusal.reason()) {
         (Code::PreconditionRequired | Code::NotAVersion, _) => "missing",
         (Code::OverwriteNotAllowed, _) => "star",
         (Code::StaleVersion, Some(Reason::Gone)) => "gone",
@@ -162,7 +165,11 @@ fn reason_index(refusal: &Refusal) -> usize {
         (Code::AlreadyExists, _) => "exists",
         (Code::MalformedValidator, _) => "malformed",
         _ => "other",
-    };
+    }
+}
+
+fn reason_index(refusal: &Refusal) -> usize {
+    let name = reason_name(refusal);
     let all = REASONS.iter().chain(&OTHER_REASONS);
     all.into_iter().position(|reason| *reason == name).unwrap_or(REASONS.len() + OTHER_REASONS.len() - 1)
 }
@@ -228,4 +235,23 @@ fn gauges(stats: &Stats) -> [(&'static str, &'static str, u64); 4] {
             u64::from(stats.poisoned),
         ),
     ]
+}
+
+/// Reads the audit's own counters.
+#[derive(Debug)]
+pub(crate) struct AuditMetrics(pub(crate) Arc<AuditCounters>);
+
+impl Collector for AuditMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Records of the audit, by what became of them";
+        let mut family =
+            encoder.encode_descriptor("ifmatch_audit_records", help, None, MetricType::Counter)?;
+        for (result, counter) in [("written", &self.0.written), ("dropped", &self.0.dropped)] {
+            let value = ConstCounter::new(counter.load(Ordering::Relaxed));
+            value.encode(family.encode_family(&[("result", result)])?)?;
+        }
+        let errors = ConstCounter::new(self.0.errors.load(Ordering::Relaxed));
+        let help = "Attempts to write the audit that failed";
+        errors.encode(encoder.encode_descriptor("ifmatch_audit_errors", help, None, MetricType::Counter)?)
+    }
 }

@@ -255,18 +255,6 @@ fn path(target: &str) -> &str {
     target.split(['?', '#']).next().unwrap_or("")
 }
 
-/// How a client is named: what it says of itself in `X-Client`, or the products of its `User-Agent` before the first
-/// comment; of a browser, which all begin alike, those after the last comment.
-pub fn client_name<'a>(x_client: Option<&'a str>, user_agent: Option<&'a str>) -> Option<&'a str> {
-    let named = |text: &'a str| Some(text.trim()).filter(|text| !text.is_empty());
-    let from_agent = |agent: &'a str| {
-        let product = agent.split('(').next().and_then(named)?;
-        let browser = product.starts_with("Mozilla/").then(|| agent.rsplit(')').next().and_then(named));
-        Some(browser.flatten().unwrap_or(product))
-    };
-    x_client.and_then(named).or_else(|| user_agent.and_then(from_agent))
-}
-
 /// The trace that a `traceparent` field names (W3C Trace Context): 32 hexadecimal digits, not all 0.
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     let mut parts = traceparent.trim().split('-');

@@ -95,7 +95,7 @@ pub enum AdminSetting {
 pub struct AuditSettings {
     /// Whether there is one.
     pub enabled: Option<bool>,
-    /// Its folder.
+    /// Its file.
     pub path: Option<PathBuf>,
     /// The size at which a new file is begun, in bytes.
     pub file_bytes_max: Option<u64>,

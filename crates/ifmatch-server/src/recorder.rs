@@ -1,0 +1,123 @@
+//! Whoever is told of decisions: metrics count them, the audit writes down those on writes.
+
+use crate::audit::{Action, Audit, Hex, LastRead, PreviousWrite, Record, User, client_name, trace_id};
+use crate::telemetry::{Telemetry, reason_name};
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use ifmatch_core::{MethodClass, Mode, Protection};
+use ifmatch_gateway::{Facts, credentials_hash};
+use ifmatch_guard::{Decision, DecisionResult, Observe};
+use std::time::{Instant, SystemTime};
+use uuid::Uuid;
+
+const X_CLIENT: &str = "x-client";
+
+/// Counts and records.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    telemetry: Telemetry,
+    audit: Option<Audit>,
+    /// Keys the hashes that stand for credentials.
+    secret: [u8; 32],
+}
+
+impl Recorder {
+    pub(crate) fn new(telemetry: Telemetry, audit: Option<Audit>, secret: [u8; 32]) -> Self {
+        Self { telemetry, audit, secret }
+    }
+}
+
+impl Observe for Recorder {
+    fn decided(&self, decision: &Decision<'_>) {
+        self.telemetry.decided(decision);
+        if let Some(audit) = &self.audit
+            && MethodClass::of(decision.method) == MethodClass::Write
+            && decision.policy.is_none_or(|policy| policy.mode != Mode::Off)
+        {
+            self.record(audit, decision);
+        }
+    }
+}
+
+impl Recorder {
+    fn record(&self, audit: &Audit, decision: &Decision<'_>) {
+        let headers = decision.headers;
+        let none = Facts::default();
+        let facts = decision.exchange.and_then(|x| x.noted::<Facts>()).unwrap_or(&none);
+        let (now, at) = (Instant::now(), SystemTime::now());
+        let when = |instant: Instant| at.checked_sub(now.saturating_duration_since(instant)).unwrap_or(at);
+        let (seen, met) = (facts.seen.as_ref(), facts.met.as_ref());
+        let last_read =
+            seen.and_then(|s| s.last_read.as_ref()).or_else(|| met.and_then(|m| m.last_read.as_ref()));
+        let previous = seen
+            .and_then(|s| s.previous_write.as_ref())
+            .or_else(|| met.and_then(|m| m.previous_write.as_ref()));
+        let (action, reason) = action(decision, facts);
+        let shown = match decision.result {
+            DecisionResult::Refused(refusal) => refusal.etag(),
+            _ => None,
+        };
+        let content = facts.content.map(u64::to_be_bytes);
+        audit.record(&Record {
+            at,
+            event_id: decision.exchange.map_or_else(Uuid::now_v7, |x| x.request_id()),
+            action,
+            reason,
+            method: decision.method.as_str(),
+            status: decision.status.as_u16(),
+            path: decision.target,
+            user: credentials_hash(&self.secret, headers).map(User::Hash),
+            client_name: client_name(text(headers, X_CLIENT), text(headers, USER_AGENT.as_str())),
+            client_address: decision.exchange.and_then(|x| x.peer).map(|peer| peer.address.ip()),
+            trace_id: text(headers, "traceparent").and_then(trace_id),
+            route: decision.policy.map_or("", |policy| &policy.route),
+            mode: decision.policy.map_or("", |policy| policy.mode.name()),
+            tag_sent: sent(headers),
+            tag_before: facts.before.as_ref().or(shown).map(HeaderValue::as_bytes),
+            tag_after: facts.after.as_ref().map(HeaderValue::as_bytes),
+            last_read: last_read.map(|read| LastRead { tag: read.tag.as_bytes(), at: when(read.at) }),
+            previous_write: previous.map(|write| PreviousWrite {
+                event_id: Uuid::from_u128(write.event_id),
+                user: write.client.credentials.map(|credentials| User::Hash(credentials.hash)),
+                client_name: write.name.as_str(),
+                at: when(write.at),
+            }),
+            blind_retry: seen.is_some_and(|s| s.blind_retry),
+            self_conflict: met.is_some_and(|m| m.self_conflict),
+            body_blake3: content.as_ref().map(|bytes| Hex(bytes)),
+            override_reason: text(headers, "precondition-override"),
+            idempotency_key: None,
+            config: None,
+        });
+    }
+}
+
+/// What happened, and why.
+fn action(decision: &Decision<'_>, facts: &Facts) -> (Action, Option<&'static str>) {
+    let lacking = match decision.protection {
+        Some(Err(code)) => Some(reason_name(&ifmatch_core::Refusal::new(code))),
+        _ => None,
+    };
+    match decision.result {
+        DecisionResult::Refused(refusal) => (Action::Rejected, Some(reason_name(refusal))),
+        DecisionResult::NotApplied | DecisionResult::Read => (Action::NotApplied, lacking),
+        DecisionResult::Unknown => (Action::Unknown, lacking),
+        DecisionResult::Applied if facts.seen.is_some_and(|seen| seen.lost.is_some()) => {
+            (Action::LostUpdate, lacking)
+        }
+        DecisionResult::Applied if lacking.is_some() => (Action::WouldReject, lacking),
+        DecisionResult::Applied if decision.protection == Some(Ok(Protection::Overwrite)) => {
+            (Action::Overwritten, None)
+        }
+        DecisionResult::Applied => (Action::Accepted, None),
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn sent(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
+    value(IF_MATCH).or_else(|| value(IF_NONE_MATCH))
+}
