@@ -9,7 +9,7 @@ use crate::routes::Route;
 use crate::state::{Counter, State};
 use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
 use crate::watch::Outcome;
-use crate::watching::Written;
+use crate::watching::{Watching, Written};
 use bytes::Bytes;
 use http::header::{CONNECTION, ETAG, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode};
@@ -22,18 +22,34 @@ use parking_lot::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Advances the count when the exchange ends, however it ends: what is not known to have changed nothing may have.
 struct Ends {
     state: Arc<State>,
     counter: Option<Counter>,
+    /// Of a write that is watched and not answered yet.
+    unanswered: Option<Unanswered>,
+}
+
+/// A write of which nobody can say what became, unless it is answered.
+struct Unanswered {
+    watching: Arc<Watching>,
+    x: Arc<Exchange>,
+    key: String,
+    began: Instant,
+    /// For so long it may still land.
+    late: Duration,
 }
 
 impl Drop for Ends {
     fn drop(&mut self) {
         if let Some(counter) = self.counter {
             self.state.advance(counter);
+        }
+        if let Some(Unanswered { watching, x, key, began, late }) = self.unanswered.take() {
+            let outcome = Outcome::Unknown { until: Instant::now() + late };
+            x.note(watching.wrote(&x, &key, &Written { began, content: None, outcome, judged: false }));
         }
     }
 }
@@ -73,9 +89,19 @@ impl Gateway {
         let watched = mode == Mode::Observe;
         let key = if writes || watched { self.turn_key(&x, route).into_owned() } else { String::new() };
         let counted = writes && mode != Mode::Off;
-        let mut ends =
-            Ends { state: Arc::clone(&self.state), counter: counted.then(|| self.state.counter(&key)) };
         let began = Instant::now();
+        let late = self.late_write_max(route);
+        let mut ends = Ends {
+            state: Arc::clone(&self.state),
+            counter: counted.then(|| self.state.counter(&key)),
+            unanswered: (writes && watched).then(|| Unanswered {
+                watching: Arc::clone(&self.watching),
+                x: Arc::clone(&x),
+                key: key.clone(),
+                began,
+                late,
+            }),
+        };
         let sent = Arc::new(Mutex::new(Passing::default()));
         let mut content = (!content.is_end_stream()).then_some(content);
         let is_empty = content.is_none();
@@ -97,7 +123,7 @@ impl Gateway {
         let answer = match self.send_once(request, repeatable, &x, route, purpose).await {
             Ok(answer) => answer,
             Err(Unsent::Before(refusal)) => {
-                ends.counter = None;
+                (ends.counter, ends.unanswered) = (None, None);
                 return Err(refusal);
             }
             Err(Unsent::After(cause)) if writes => {
@@ -130,6 +156,11 @@ impl Gateway {
         if !writes {
             let tapped = watched && x.method == Method::GET && matches!(status.as_u16(), 200 | 304);
             let tag = head.headers.get(ETAG).cloned();
+            let partly = status == StatusCode::PARTIAL_CONTENT && x.method == Method::GET;
+            let otherwise = MethodClass::of(&x.method) == MethodClass::SafeOther && status.is_success();
+            if watched && (partly || otherwise) {
+                self.watching.read(&x, &key, None, tag.as_ref());
+            }
             let is_empty = status == StatusCode::NOT_MODIFIED || body.is_end_stream();
             let body = if tapped && is_empty {
                 let digest = (status == StatusCode::OK).then(|| Passing::of_nothing().digest()).flatten();
@@ -148,7 +179,9 @@ impl Gateway {
         }
         let applied = status.is_success() || status == StatusCode::SEE_OTHER;
         if watched {
+            ends.unanswered = None;
             let outcome = match status.as_u16() {
+                202 | 408 | 502 | 504 => Outcome::Unknown { until: Instant::now() + late },
                 _ if applied => Outcome::Applied,
                 400..=499 => Outcome::NotApplied,
                 _ => Outcome::Unknown { until: Instant::now() },
