@@ -203,11 +203,16 @@ impl Gateway {
                 format_args!("the upstream answers GET with {status}"),
                 "writers = \"gateway-only\" on this route needs no check read",
             )),
-            401 | 403 | 407 if own_credentials => Err(refusals::misconfigured(
+            300..=399 | 401 | 403 | 407 if own_credentials => Err(refusals::misconfigured(
                 format_args!("the upstream answers GET with {status} to the route's own credentials"),
                 "check_authorization on this route",
             )),
-            300..=499 if status != StatusCode::NOT_MODIFIED && status != StatusCode::REQUEST_TIMEOUT => {
+            // What was asked for in somebody else's name is not the caller's to see.
+            300..=499
+                if !own_credentials
+                    && status != StatusCode::NOT_MODIFIED
+                    && status != StatusCode::REQUEST_TIMEOUT =>
+            {
                 let mut head = head;
                 crate::head::clean_answer(&mut head.headers);
                 crate::head::strip_validators(&mut head.headers);

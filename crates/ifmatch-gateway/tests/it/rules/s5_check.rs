@@ -1,7 +1,7 @@
 //! The check: what is there now, read inside the turn, and judged.
 
 use super::*;
-use ifmatch_testkit::upstream::{Cache, Course, Point, Request};
+use ifmatch_testkit::upstream::{Answer, Cache, Course, Point, Request};
 
 /// The request of the one check that a write makes.
 #[track_caller]
@@ -205,6 +205,17 @@ fn credentials_of_the_route_that_are_not_accepted_are_the_operators_business() {
         refused(&answer, 503, "validator_unavailable");
         assert!(answer.text().contains("check_authorization") && answer.value("retry-after").is_none());
     }
+    assert_eq!(rig.upstream.count("PUT"), 0);
+}
+
+#[test]
+fn what_the_routes_own_credentials_get_to_see_is_never_the_answer() {
+    let rig = with_service();
+    let tag = rig.tag("/a");
+    let secret = Answer::Status(302, vec![("Location".into(), "/secret".into())], b"secret".to_vec());
+    rig.upstream.next("GET", "/a", Course::usual().answer(secret));
+    let answer = rig.put("/a", &tag, "two");
+    assert!(!answer.text().contains("secret") && answer.values("location").is_empty(), "{}", answer.status);
     assert_eq!(rig.upstream.count("PUT"), 0);
 }
 
