@@ -96,6 +96,15 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// Gives back all but `bytes`.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.budget.held.fetch_sub(less, Ordering::Relaxed);
+        self.bytes -= less;
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -147,12 +156,16 @@ where
             if let Some(spool) = spool.filter(|spool| held > spool.in_memory_bytes_max(writing.is_some())) {
                 let piece = std::mem::take(&mut pieces).whole();
                 writing = Some(spool.write(writing, piece).await?);
+                // It waits in a file from now on, and not in memory.
+                lease.shrink(0);
             }
         }
         let mut bytes = pieces.whole();
         let spooled = match (writing, spool) {
             (Some(writing), Some(spool)) => {
-                Some(spool.write(Some(writing), std::mem::take(&mut bytes)).await?.finish())
+                let spooled = spool.write(Some(writing), std::mem::take(&mut bytes)).await?.finish();
+                lease.shrink(0);
+                Some(spooled)
             }
             _ => None,
         };

@@ -121,6 +121,27 @@ fn large_content_is_spooled_and_arrives_whole() {
 }
 
 #[test]
+fn large_content_of_writes_that_wait_is_not_in_memory() {
+    let rig = rigged(|plan| {
+        plan.memory_bytes_max = 1000;
+        plan.limits.content_bytes_total_max = 2 << 20;
+    });
+    let content = "x".repeat(1 << 20);
+    // Eight at a time, in the room of two.
+    let all = rig.upstream.gate();
+    rig.upstream.always("PUT", "*", Course::held(Point::Content, &all));
+    let mut writers = Vec::new();
+    for n in 1..=8 {
+        writers.push(rig.beside("PUT", &format!("/{n}"), &[("If-None-Match", "*")], &content));
+        all.wait_for_arrivals(n).unwrap();
+    }
+    all.open();
+    for writer in writers {
+        done(&writer.join().unwrap());
+    }
+}
+
+#[test]
 fn content_that_ends_early_is_not_forwarded() {
     let rig = enforced();
     for framing in ["Content-Length: 10\r\n\r\n01234", "Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"] {
