@@ -1,6 +1,6 @@
 //! What comes back.
 
-use super::{LONG, OK, SHORT, Script, ask, drain, get, request};
+use super::{LONG, OK, SHORT, Script, ask, drain, get, in_time, request};
 use http::Method;
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -106,9 +106,29 @@ async fn content_comes_in_pieces_and_stops() {
     });
     let mut body = ask(&upstream, get()).await.unwrap().response.into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "abc");
-    assert!(matches!(body.frame().await, Some(Err(BodyError::Idle))));
+    assert!(matches!(in_time(body.frame()).await, Some(Err(BodyError::Idle))));
     assert!(body.frame().await.is_none() && !body.is_complete());
     assert_eq!(upstream.stats().open, 0);
+}
+
+#[tokio::test]
+async fn content_can_be_awaited_by_another_task_than_the_head() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (go, wait) = oneshot::channel::<()>();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await;
+        wait.await.unwrap();
+        wire.say("ok").await;
+        wire.rest().await;
+    });
+    let body = ask(&upstream, get()).await.unwrap().response.into_body();
+    let collecting = tokio::spawn(collect(body, 2));
+    tokio::task::yield_now().await;
+    go.send(()).unwrap();
+    assert_eq!(&in_time(collecting).await.unwrap().unwrap().bytes[..], b"ok");
 }
 
 #[tokio::test]

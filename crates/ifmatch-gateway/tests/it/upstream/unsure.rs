@@ -10,6 +10,7 @@ use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending, Upstream, collect
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// An upstream on a thread of its own that closes each connection after its answer, without saying so, when it is told.
@@ -106,6 +107,26 @@ async fn bytes_that_nobody_asked_for_are_not_an_answer() {
 }
 
 #[tokio::test]
+async fn a_first_write_that_fails_has_sent_nothing() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        // Closed with a reset.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    });
+    let upstream = Upstream::new(Origin { host: "127.0.0.1".into(), port }, Times::default(), 4);
+    // Without a look into the socket.
+    let connection = upstream.connect(Fresh::Any).await.unwrap();
+    block_until_reset_by_peer(port);
+    let error = match connection.start(put("x")) {
+        Ok(mut pending) => pending.head(LONG).await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!((error.kind, error.answered), (SendErrorKind::NotSent, false), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_request_that_left_and_was_not_answered_is_lost() {
     for said in ["", "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-"] {
         let script = Script::new().await;
@@ -178,7 +199,7 @@ async fn one_can_go_on_waiting_after_a_time_out() {
     });
     let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(put("x")).unwrap();
     for _ in 0..2 {
-        assert_eq!(pending.head(SHORT).await.unwrap_err().kind, SendErrorKind::TimedOut);
+        assert_eq!(in_time(pending.head(SHORT)).await.unwrap_err().kind, SendErrorKind::TimedOut);
         assert!(pending.all_content_sent());
     }
     go.send(()).unwrap();
@@ -197,7 +218,7 @@ async fn content_that_does_not_move_times_out() {
         kept.await.ok();
     });
     let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(huge()).unwrap();
-    assert_eq!(pending.head(SHORT).await.unwrap_err().kind, SendErrorKind::TimedOut);
+    assert_eq!(in_time(pending.head(SHORT)).await.unwrap_err().kind, SendErrorKind::TimedOut);
     assert!(!pending.all_content_sent());
 }
 
@@ -263,7 +284,7 @@ async fn an_answer_is_heard_although_the_way_out_is_found_broken_first() {
     feed.send(Ok("abc")).unwrap();
     let request = request(Method::PUT, Sending::stream(Fed(fed)));
     let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(request).unwrap();
-    let waiting = pending.head(SHORT).await.unwrap_err();
+    let waiting = in_time(pending.head(SHORT)).await.unwrap_err();
     assert_eq!(waiting.kind, SendErrorKind::TimedOut);
     go.send(()).unwrap();
     block_until_reset_by_peer(port);
