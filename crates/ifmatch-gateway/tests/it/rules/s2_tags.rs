@@ -2,6 +2,7 @@
 
 use super::*;
 use ifmatch_gateway::settings::DigestSource;
+use ifmatch_gateway::state;
 use ifmatch_testkit::upstream::{Apply, Course, Point, Tags};
 use std::fs;
 
@@ -247,8 +248,11 @@ fn if_the_counts_are_damaged_a_new_epoch_begins_and_old_tags_are_stale() {
     let mut bytes = fs::read(&counters).unwrap();
     bytes.iter_mut().take(512).for_each(|byte| *byte ^= 0x55);
     fs::write(&counters, bytes).unwrap();
-    rig.plan.settings.times.late_write_max = SHORT;
     rig.start();
+    // Nobody knows what was under way, so all writers wait once, and appends do not.
+    refused(&rig.put("/a", &tag, "two"), 503, "outcome_pending");
+    done(&rig.ask("POST", "/b", &[], "+"));
+    drop(state::settle(&rig.plan.settings.state, state::RESTART).unwrap());
     until("the hold after the restart is over", || !rig.is_held("/a"));
     stale(&rig.put("/a", &tag, "two"));
     assert_ne!(parts(&rig.tag("/a"))[0], parts(&tag)[0]);
@@ -284,4 +288,16 @@ fn a_write_that_does_not_change_a_thing_at_the_origin_late_or_never_still_counts
     done(&rig.put("/a", &tag, "two"));
     assert_eq!(rig.upstream.text("/a").unwrap(), "one");
     stale(&rig.put("/a", &tag, "three"));
+}
+
+#[test]
+fn names_that_share_a_counter_cost_a_needless_412_and_never_a_pass() {
+    let rig = rigged(|plan| plan.settings.counters = 1);
+    for path in ["/a", "/b"] {
+        rig.upstream.set(path, b"one");
+    }
+    let tags = (rig.tag("/a"), rig.tag("/b"));
+    done(&rig.put("/b", &tags.1, "two"));
+    stale(&rig.put("/a", &tags.0, "two"));
+    done(&rig.put("/a", &rig.tag("/a"), "two"));
 }

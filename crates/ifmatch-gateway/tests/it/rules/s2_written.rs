@@ -176,6 +176,18 @@ fn prefer_return_representation_gives_content_and_tag() {
 }
 
 #[test]
+fn where_only_our_clients_write_prefer_gives_content_with_the_tag_of_the_count() {
+    let rig = gateway_only();
+    rig.upstream.habits("/a", Habits { stores: Stores::SortedJson, ..Habits::default() });
+    rig.upstream.set("/a", b"{}");
+    let fields = [("If-Match", &*rig.tag("/a")), ("Prefer", "respond-async, return=representation")];
+    let answer = rig.ask("PUT", "/a", &fields, r#"{"b":1,"a":2}"#);
+    assert_eq!(answer.text(), r#"{"a":2,"b":1}"#);
+    assert_eq!((tag_of(&answer), parts(&tag_of(&answer)).len()), (rig.tag("/a"), 2));
+    done(&rig.put("/a", &tag_of(&answer), "{}"));
+}
+
+#[test]
 fn what_the_upstream_itself_returns_as_preferred_gets_its_tag_without_a_read() {
     let rig = enforced();
     rig.upstream.habits("/a", Habits { shows: Shows::Representation, ..Habits::default() });

@@ -159,6 +159,17 @@ fn a_write_that_is_not_answered_in_time_is_504_and_holds_the_line_until_it_can_l
 }
 
 #[test]
+fn how_long_a_write_may_land_late_is_set_for_a_route() {
+    let rig = rigged(|plan| plan.add("quick", "/quick", |route| route.late_write_max = Some(SHORT)));
+    for path in ["/quick", "/slow"] {
+        rig.lose("PUT", path, &[("If-None-Match", "*")], "x");
+    }
+    until("the quick one is over", || !rig.is_held("/quick"));
+    done(&rig.put("/quick", &rig.tag("/quick"), "y"));
+    pending(&rig.put("/slow", &rig.tag("/slow"), "y"));
+}
+
+#[test]
 fn if_the_answer_comes_after_all_nobody_waits_any_longer() {
     for (course, keeps_version) in [(Course::usual(), false), (Course::status(409), true)] {
         let (rig, tag) = with_tag(|plan| plan.settings.times.answer_max = PATIENCE);
