@@ -10,6 +10,7 @@ use crate::state::{Counter, State};
 use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
 use crate::watch::Outcome;
 use crate::watching::{Watching, Written};
+use crate::write::{Said, said};
 use bytes::Bytes;
 use http::header::{CONNECTION, ETAG, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode};
@@ -193,13 +194,15 @@ impl Gateway {
         // The exchange ends with its answer.
         let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));
         let response = Response::from_parts(head, body);
-        Ok(Passed::Acted(match status.as_u16() {
-            200..=303 => Acted::Applied(
+        Ok(Passed::Acted(match said(status) {
+            Said::Yes => Acted::Applied(
                 response,
                 x.judge(crate::gateway::now()).protection().unwrap_or(Protection::None),
             ),
-            400..=499 => Acted::NotApplied(response),
-            _ => Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response)),
+            Said::No => Acted::NotApplied(response),
+            Said::Perhaps | Said::Nothing => {
+                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
+            }
         }))
     }
 

@@ -185,6 +185,21 @@ fn observe_counts_a_write_when_its_exchange_ends_however_it_ends() {
 }
 
 #[test]
+fn observe_records_an_outcome_as_unknown_where_the_answer_does_not_tell_it() {
+    let rig = in_mode(Mode::Observe);
+    for (n, status) in [202, 408, 500, 502, 504].into_iter().enumerate() {
+        rig.upstream.next("PUT", "/a", Course::status(status));
+        assert_eq!(rig.ask("PUT", "/a", &[], "one").status, status);
+        rig.decided("PUT", "unknown", n + 1);
+    }
+    for (status, result) in [(201, "applied"), (409, "not applied")] {
+        rig.upstream.next("PUT", "/a", Course::status(status));
+        rig.ask("PUT", "/a", &[], "one");
+        rig.decided("PUT", result, 1);
+    }
+}
+
+#[test]
 fn observe_adds_via_and_forwarded() {
     let rig = in_mode(Mode::Observe);
     rig.ask("GET", "/a", &[], "");
