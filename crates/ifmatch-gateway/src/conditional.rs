@@ -45,6 +45,10 @@ impl Gateway {
                     }
                     Err(CollectError::Cut(_) | CollectError::Idle) => None,
                 };
+                if says == Said::No && response.is_none() {
+                    // Only a complete one says that nothing changed.
+                    self.state.advance(counter);
+                }
                 response.map(|response| (says, response)).ok_or("its answer was cut".to_owned())
             }
             Err(error) => {

@@ -125,6 +125,25 @@ fn where_the_upstream_evaluates_there_are_no_turns() {
 }
 
 #[test]
+fn where_the_upstream_evaluates_every_write_counts_but_those_with_a_complete_4xx() {
+    let rig = upstream_evaluates();
+    for (course, counts) in [
+        (Course::usual(), true),
+        (Course::status(412), false),
+        (Course::status(500), true),
+        (Course::status(408), true),
+        (Course::cut_at(Point::Applied), true),
+        (Course::status(409).cut(Point::AnswerContent), true),
+    ] {
+        let before = rig.count("/a");
+        rig.upstream.next("PUT", "/a", course.clone());
+        rig.create("/a", "x");
+        assert_eq!(rig.count("/a") > before, counts, "{course:?}");
+        rig.upstream.remove("/a");
+    }
+}
+
+#[test]
 fn a_lost_answer_holds_nothing_where_the_upstream_evaluates() {
     let rig = upstream_evaluates();
     rig.upstream.set("/a", b"one");
