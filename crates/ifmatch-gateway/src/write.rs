@@ -207,8 +207,10 @@ impl Gateway {
             refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))
         })?;
         let status = answer.response.status();
+        let is_aged = crate::read::is_aged(answer.response.headers());
         drop(collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await);
         match status.as_u16() {
+            _ if is_aged => Err(refusals::unavailable("a cache answered for the Destination")),
             404 | 410 => Ok(()),
             200..=299 => Err(Refusal::new(Code::AlreadyExists).because(Reason::Other("destination")).detail(format!(
                 "Something is at the Destination {} already, and the request does not say which version of it it has seen. \

@@ -255,6 +255,13 @@ fn copy_and_move_overwrite_nothing_unseen() {
         assert_eq!(rig.upstream.requests().pop().unwrap().value("overwrite"), Some("F"));
     }
     assert_eq!(rig.upstream.text("/b").unwrap(), "theirs");
+    // Nor what a cache does not know yet, or what cannot be looked at.
+    for course in [Course::status(404).field("Age", "7"), Course::status(500), Course::status(403)] {
+        rig.upstream.next("GET", "/c", course);
+        let fields = [("If-Match", &*rig.tag("/a")), ("Destination", "/c")];
+        refused(&rig.ask("MOVE", "/a", &fields, ""), 503, "validator_unavailable");
+    }
+    assert_eq!(rig.upstream.count("MOVE"), 1);
 }
 
 #[test]
