@@ -349,7 +349,8 @@ impl Gateway {
         let conditions = judge.conditions();
         let conditional = !matches!(conditions.if_match, TagCondition::Absent)
             || !matches!(conditions.if_none_match, TagCondition::Absent);
-        if class == MethodClass::SafeOther && conditional {
+        // A GET that comes with content is none of the representation, and yet its condition is judged.
+        if matches!(class, MethodClass::SafeOther | MethodClass::Read) && conditional {
             let key = self.turn_key(x, route);
             let (outcome, _) = self.judge_now(x, route, self.state.counter(&key)).await?;
             if let Outcome::Refused(refusal) = outcome {

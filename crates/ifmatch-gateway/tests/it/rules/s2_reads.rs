@@ -82,6 +82,17 @@ fn if_match_on_a_read_is_answered_here() {
 }
 
 #[test]
+fn a_read_with_content_has_no_tag_and_its_if_match_is_judged() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"one");
+    let tag = rig.tag("/a");
+    let read = rig.ask("GET", "/a", &[("If-Match", &tag)], "which?");
+    assert_eq!((read.status, read.values("etag").len(), read.values("last-modified").len()), (200, 0, 0));
+    assert_eq!(rig.upstream.requests().pop().unwrap().text(), "which?");
+    stale(&rig.ask("GET", "/a", &[("If-Match", "\"x\"")], "which?"));
+}
+
+#[test]
 fn ranges_are_answered_here_and_206_carries_the_tag_of_the_200() {
     for exclusive in [false, true] {
         let rig = if exclusive { gateway_only() } else { enforced() };
