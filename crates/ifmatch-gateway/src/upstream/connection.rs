@@ -137,6 +137,17 @@ impl Connection {
         self.inner().reused
     }
 
+    /// It carried another exchange: the upstream keeps connections.
+    pub(super) fn was_kept(&self) {
+        self.inner().slot.pool().kept();
+    }
+
+    /// It was closed while it was idle.
+    pub(super) fn was_closed(&self) {
+        let inner = self.inner();
+        inner.slot.pool().found_closed(inner.idle_since);
+    }
+
     /// Sends one request, as far as the socket takes it at once. The field lines go out in the order of the map, names
     /// in lower case; nothing is added to them but the framing: `Content-Length` if the content says how long it is,
     /// `Transfer-Encoding: chunked` if it does not. The target goes out as it is written in the URI.

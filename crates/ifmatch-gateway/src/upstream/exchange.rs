@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 type Sent = Result<Response<Incoming>, TrySendError<Request<Sending>>>;
-type Head = Pin<Box<dyn Future<Output = Sent> + Send>>;
+type HeadFuture = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -70,17 +70,17 @@ impl std::error::Error for SendError {
 }
 
 /// A request that is under way. Dropping it closes the connection.
-#[must_use = "nothing is sent or received unless the head is awaited"]
+#[must_use = "dropped, it closes the connection, and nobody knows what the upstream did"]
 pub struct Pending {
     /// `None` once the head was given out, or an error.
     connection: Option<Connection>,
-    response: Head,
+    response: HeadFuture,
     reused: bool,
 }
 
 impl Pending {
     /// Of a connection that was driven once since it has the request.
-    pub(super) fn new(connection: Connection, response: Head) -> Result<Self, SendError> {
+    pub(super) fn new(connection: Connection, response: HeadFuture) -> Result<Self, SendError> {
         let reused = connection.is_reused();
         let finished = connection.is_finished();
         let mut pending = Self { connection: Some(connection), response, reused };
@@ -159,7 +159,12 @@ impl Pending {
     fn finish(&mut self, sent: Sent) -> Result<Answer, SendError> {
         let result = match sent {
             Ok(response) => match self.connection.take() {
-                Some(connection) => Ok(Answer::new(connection, response, self.reused)),
+                Some(connection) => {
+                    if self.reused {
+                        connection.was_kept();
+                    }
+                    Ok(Answer::new(connection, response, self.reused))
+                }
                 None => Err(SendError::gone()),
             },
             Err(error) => Err(self.failed(error)),
@@ -184,6 +189,11 @@ impl Pending {
 
     fn error(&self, kind: SendErrorKind, source: Option<hyper::Error>) -> SendError {
         let answered = self.connection.as_ref().is_none_or(|connection| connection.signal().read() > 0);
+        if let Some(connection) = self.connection.as_ref().filter(|_| self.reused && !answered)
+            && matches!(kind, SendErrorKind::NotSent | SendErrorKind::Lost)
+        {
+            connection.was_closed();
+        }
         SendError { kind, reused: self.reused, answered, request: None, source }
     }
 }

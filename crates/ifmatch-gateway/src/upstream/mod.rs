@@ -41,7 +41,8 @@ const RECENT_IDLE_MAX: Duration = Duration::from_secs(1);
 pub enum Fresh {
     /// Any that is alive, as far as one knows. For requests that can be repeated.
     Any,
-    /// One that was idle for less than a second, or a new one. That the upstream has not closed it is looked for in the
+    /// One that was idle for less than a second, or a new one; always a new one if the upstream was seen to close
+    /// connections right behind its answers, or was not yet seen to keep them. That the upstream has not closed it is looked for in the
     /// socket, immediately before the first byte is written. For writes.
     Recent,
 }
@@ -70,7 +71,9 @@ impl Upstream {
         let write = fresh == Fresh::Recent;
         let idle_max =
             if write { RECENT_IDLE_MAX.min(self.times.keep_idle_max) } else { self.times.keep_idle_max };
-        if let Some(idle) = self.pool.take(core, idle_max, now) {
+        // A write goes out on a used connection only if the upstream is known to keep them.
+        let may_reuse = !write || self.pool.keeps_connections(core, now);
+        if may_reuse && let Some(idle) = self.pool.take(core, idle_max, now) {
             return Ok(idle.reuse(now, write));
         }
         self.connect_anew(core, idle_max, now, write).await

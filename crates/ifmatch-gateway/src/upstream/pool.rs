@@ -22,6 +22,13 @@ const SHARDS: usize = 64;
 /// How often idle connections are looked over, at most and at least.
 const SWEEP_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// A connection that the upstream closes after less than this, without having said so, was closed right behind its answer.
+const EARLY_CLOSE: Duration = Duration::from_secs(1);
+/// How long no write is sent on a used connection after that was seen.
+const DISTRUST: Duration = Duration::from_secs(60);
+/// An idle connection that is alive after this shows that the upstream keeps connections.
+const KEPT_AFTER: Duration = Duration::from_millis(100);
+
 /// The number of this core: of the thread its runtime runs on.
 pub(super) fn this_core() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -45,6 +52,40 @@ pub(super) struct Pool {
     waiting: AtomicUsize,
     closed: AtomicBool,
     times: Times,
+    habit: Habit,
+}
+
+/// Whether the upstream keeps connections open behind an answer. One that closes them unannounced may do so at the very
+/// moment in which a write goes out, and then nobody can say what became of it.
+#[derive(Debug)]
+struct Habit {
+    start: Instant,
+    /// A used connection carried another exchange, or was seen alive after a while.
+    keeps: AtomicBool,
+    /// Until when it is distrusted, in milliseconds since the start.
+    distrusted_until_ms: AtomicU64,
+}
+
+impl Habit {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
+    }
+
+    fn kept(&self) {
+        if !self.is_trusted() && self.now_ms() >= self.distrusted_until_ms.load(Ordering::Relaxed) {
+            self.keeps.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn closed_early(&self) {
+        let until = self.now_ms().saturating_add(u64::try_from(DISTRUST.as_millis()).unwrap_or(u64::MAX));
+        self.distrusted_until_ms.store(until, Ordering::Relaxed);
+        self.keeps.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What belongs to one core. Aligned so that no two cores write to one cache line.
@@ -139,6 +180,11 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             times,
+            habit: Habit {
+                start: Instant::now(),
+                keeps: AtomicBool::new(false),
+                distrusted_until_ms: AtomicU64::new(0),
+            },
         })
     }
 
@@ -159,6 +205,35 @@ impl Pool {
         }
     }
 
+    /// Whether a write may go out on a connection that carried another exchange before.
+    pub(super) fn keeps_connections(&self, core: usize, now: Instant) -> bool {
+        if self.habit.is_trusted() {
+            return true;
+        }
+        // Nothing but writes never uses a connection twice while it is not known; so it is looked how the oldest fares.
+        let mut idle = self.shard(core).idle.lock();
+        if let Some(oldest) = idle.stack.first_mut()
+            && now.saturating_duration_since(oldest.idle_since) >= KEPT_AFTER
+            && oldest.is_alive()
+        {
+            self.habit.kept();
+        }
+        drop(idle);
+        self.habit.is_trusted()
+    }
+
+    /// A used connection carried another exchange.
+    pub(super) fn kept(&self) {
+        self.habit.kept();
+    }
+
+    /// A connection that had been idle since then turned out to be closed.
+    pub(super) fn found_closed(&self, idle_since: Instant) {
+        if idle_since.elapsed() < EARLY_CLOSE {
+            self.habit.closed_early();
+        }
+    }
+
     pub(super) fn count_opened(&self, core: usize) {
         self.shard(core).opened.fetch_add(1, Ordering::Relaxed);
     }
@@ -172,6 +247,7 @@ impl Pool {
                 shard.reused.fetch_add(1, Ordering::Relaxed);
                 return Some(inner);
             }
+            self.found_closed(inner.idle_since);
         }
     }
 
@@ -313,6 +389,9 @@ impl Keeping {
             inner.signal.listen(cx.waker());
             let old = now.saturating_duration_since(inner.idle_since) > pool.times.keep_idle_max;
             if old || !inner.is_alive() {
+                if !old {
+                    pool.found_closed(inner.idle_since);
+                }
                 spare.push(idle.stack.remove(at));
             } else {
                 at += 1;
