@@ -80,7 +80,7 @@ fn an_upstream_that_closes_after_every_answer_fails_no_write() {
     rig.upstream.always("*", "*", Course::usual().after(After::SilentClose));
     for n in 0..20 {
         let tag = rig.tag("/a");
-        rig.upstream.wait_for_connections(|now| now.open == 0).unwrap();
+        until("the end of the connection has come", || rig.gateway().upstream().stats().idle == 0);
         done(&rig.put("/a", &tag, &n.to_string()));
     }
     assert_eq!(rig.upstream.count("PUT"), 20);
