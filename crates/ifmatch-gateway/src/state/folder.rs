@@ -121,7 +121,8 @@ fn make(path: &Path) -> Result<(), StateError> {
     Ok(())
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+/// Makes the names in a folder durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

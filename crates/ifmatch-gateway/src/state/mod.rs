@@ -9,7 +9,7 @@
 //! | `lock` | who has the folder |
 //! | `counters` | epoch, secret, upstream; one count per entry of a fixed table |
 //! | `slots` | writes under way or in doubt |
-//! | `variants` | request fields that answers varied on |
+//! | `variants` | request fields that answers varied on; written anew when most of it is out of use |
 //!
 //! **Invariant:** within an epoch a count that was handed out is never handed out again after it has advanced, whatever
 //! happens to the process.
@@ -31,6 +31,7 @@ mod record;
 mod settle;
 mod shared;
 mod slots;
+mod variant_file;
 mod variants;
 
 pub use counters::Counter;
@@ -56,7 +57,7 @@ pub struct Options {
     pub counters: u32,
     /// Writes under way or in doubt at a time, 1 to 2^20. Past it: [`NotBegun::Full`].
     pub in_flight_max: usize,
-    /// Variants known at a time. Past it none is added.
+    /// Variants known at a time. Past it a new one takes the place of one that is not in use.
     pub variants_max: usize,
     /// How long a write may still be applied after its answer was lost, where nobody says otherwise: after a restart, and
     /// of writes that are dropped. The longest of all routes.

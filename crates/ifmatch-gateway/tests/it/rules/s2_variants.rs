@@ -68,15 +68,28 @@ fn variants_survive_a_restart() {
 }
 
 #[test]
-fn past_the_table_of_variants_there_is_no_tag_and_it_is_counted() {
+fn past_the_table_of_variants_those_not_in_use_become_unknown() {
     let rig = negotiating(|plan| plan.settings.bounds.variants_max = 1);
-    assert!(rig.ask("GET", "/a", &[JSON], "").value("etag").is_some());
-    let read = rig.ask("GET", "/a", &[TEXT], "");
-    assert_eq!((read.text().as_str(), read.values("etag").len()), ("as text: {}", 0));
-    assert_eq!(rig.stats().untagged_variant.value(), 1);
-    // What is known stays good.
     let json = tag_of(&rig.ask("GET", "/a", &[JSON], ""));
-    done(&rig.put("/a", &json, "[1]"));
+    let text = tag_of(&rig.ask("GET", "/a", &[TEXT], ""));
+    assert_eq!(rig.stats().untagged_variant.value(), 0);
+    let answer = rig.put("/a", &json, "[1]");
+    stale(&answer);
+    assert_eq!(reason(&answer), "variant_unknown");
+    assert_eq!(rig.upstream.count("PUT"), 0);
+    done(&rig.put("/a", &text, "[1]"));
+    // Whoever reads again has a good tag.
+    let json = tag_of(&rig.ask("GET", "/a", &[JSON], ""));
+    done(&rig.put("/a", &json, "[2]"));
+}
+
+#[test]
+fn a_variant_that_is_too_large_has_no_tag_and_is_counted() {
+    let rig = negotiating(|_| {});
+    let long = format!("text/plain;x={}", "y".repeat(1024));
+    let read = rig.ask("GET", "/a", &[("Accept", &long)], "");
+    assert_eq!((read.status, read.values("etag").len()), (200, 0));
+    assert_eq!(rig.stats().untagged_variant.value(), 1);
 }
 
 #[test]
