@@ -50,7 +50,8 @@ impl Target {
     ///
     /// # Errors
     /// 400 `bad_request` with reason `path_encoding` (percent signs, NUL, backslash, octets that are not ASCII),
-    /// `dot_segment` (dot segments that only show when something is decoded, merged or cut off), `path`; 414
+    /// `dot_segment` (dot segments that only show when something is decoded, merged or cut off), `empty_segment` (two slashes
+    /// at the beginning), `path`; 414
     /// `target_too_long` past [`FORWARDED_TARGET_BYTES_MAX`].
     pub fn parse_forwarded(path: &str, query: Option<&str>) -> Result<Self, Refusal> {
         if path.len() > FORWARDED_TARGET_BYTES_MAX {
@@ -58,6 +59,11 @@ impl Target {
         }
         if !path.starts_with('/') {
             return Err(Refusal::bad_request("path", "The target must be a path that begins with a slash."));
+        }
+        if path.starts_with("//") {
+            // To those that resolve it as a reference it is an authority (RFC 3986, Section 4.2).
+            let detail = "The path begins with two slashes, which servers read in different ways.";
+            return Err(Refusal::bad_request("empty_segment", detail));
         }
         let path = if is_plain(path.as_bytes()) { path.into() } else { forwarded::normalise(path)? };
         Ok(Self { path, query: query.map(Into::into) })

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
+/// How much of content that is there is handed to a connection at a time, in bytes.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// What is done with content as it goes by.
 pub(crate) trait Tap: Send {
     /// A piece of it.
@@ -82,8 +85,12 @@ impl Body for GatewayBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.get_mut().0 {
             Kind::Full(bytes, _) => {
-                let whole = bytes.take().filter(|bytes| !bytes.is_empty());
-                Poll::Ready(whole.map(|bytes| Ok(Frame::data(bytes))))
+                // In pieces: what was handed over to a connection is out of sight, and this is not.
+                let piece = match bytes {
+                    Some(left) if left.len() > PIECE_BYTES => Some(left.split_to(PIECE_BYTES)),
+                    whole => whole.take(),
+                };
+                Poll::Ready(piece.filter(|piece| !piece.is_empty()).map(|piece| Ok(Frame::data(piece))))
             }
             Kind::Stream(body) => Pin::new(body).poll_frame(cx),
             Kind::Chained(first, rest) => match first.take().filter(|first| !first.is_empty()) {

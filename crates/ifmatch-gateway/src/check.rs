@@ -1,17 +1,19 @@
 //! The check: what is there now, read with the caller's credentials and past every cache, and judged.
 
+use crate::digest;
 use crate::gateway::{Gateway, now};
 use crate::head::Purpose;
 use crate::read::{discard, is_aged, is_present};
 use crate::refusals;
 use crate::routes::Route;
+use crate::settings::DigestSource;
 use crate::state::Counter;
 use crate::tag::MintedTag;
 use crate::upstream::{Sending, collect};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use http::{Method, Response, StatusCode};
-use ifmatch_core::{CurrentState, EntityTag, Outcome, Refusal, Representation, TagCondition};
+use ifmatch_core::{Code, CurrentState, EntityTag, Outcome, Reason, Refusal, Representation, TagCondition};
 use ifmatch_guard::Exchange;
 use std::time::{Duration, Instant};
 
@@ -63,8 +65,16 @@ impl Gateway {
             && matches!(conditions.if_none_match, TagCondition::Absent);
         if route.is_exclusive() && only_match {
             // Whoever writes comes through here, so the count tells all there is to tell.
-            let held = candidates.first().map(|tag| tag.to_value());
-            let outcome = on(x, CurrentState::Present(present(held.as_ref())));
+            let own = digest::of(&DigestSource::None, x.target.path(), &x.headers, &Bytes::new(), None);
+            let held = candidates.iter().find(|tag| tag.digest == own).map(|tag| tag.to_value());
+            let mut outcome = on(x, CurrentState::Present(present(held.as_ref())));
+            let of_another = |tag: &MintedTag| tag.epoch == self.state.epoch() && tag.digest != own;
+            if let Outcome::Refused(refusal) = &outcome
+                && refusal.code() == Code::StaleVersion
+                && sent.iter().any(of_another)
+            {
+                outcome = Outcome::Refused(refusal.clone().because(Reason::WrongResource));
+            }
             return Ok((outcome, Checked { before: held, ..Checked::default() }));
         }
         let mut variants: Vec<Option<u32>> = Vec::new();

@@ -14,7 +14,7 @@ use crate::watching::Watching;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use http_body::Body;
 use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
 use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Passed, Read, TurnLimits, Turns};
@@ -186,6 +186,10 @@ impl Gateway {
                 Err(error) => Err(error),
             };
             match sent {
+                Ok(answer) if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    let detail = "The upstream switches to another protocol, which it was not asked for.";
+                    return Err(Refusal::new(Code::UpstreamUnreachable).detail(detail));
+                }
                 Ok(answer) => return Ok(answer),
                 // A read can be repeated, on a connection that is looked at more closely.
                 Err(error)
@@ -231,16 +235,29 @@ pub(crate) fn destination(
     let (Some(value), None) = (named.next(), named.next()) else {
         return bad("The request needs one Destination field.");
     };
-    let Some(to) = value.to_str().ok().and_then(|text| text.trim().parse::<http::Uri>().ok()) else {
-        return bad("Destination is not a URI.");
+    let named = value.to_str().ok().map(str::trim);
+    // A path that begins with two slashes is an authority to those that resolve it (RFC 3986, Section 4.2).
+    let is_path = |text: &str| text.starts_with('/') && !text.starts_with("//");
+    let is_absolute = |text: &str| {
+        ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)))
+    };
+    let named = named.filter(|text| is_path(text) || is_absolute(text));
+    let Some(to) = named.and_then(|text| text.parse::<http::Uri>().ok()) else {
+        return bad("Destination is neither an absolute URI nor an absolute path.");
     };
     let host = uri.authority().map(|a| a.as_str()).or_else(|| headers.get(http::header::HOST)?.to_str().ok());
     if let (Some(there), Some(here)) = (to.authority(), host)
-        && !there.as_str().eq_ignore_ascii_case(here)
+        && !without_default_port(there.as_str()).eq_ignore_ascii_case(without_default_port(here))
     {
         return bad("Destination names another server.");
     }
     Target::parse_forwarded(to.path(), to.query()).map(Some)
+}
+
+fn without_default_port(authority: &str) -> &str {
+    authority.strip_suffix(":80").unwrap_or(authority)
 }
 
 impl Authority for Gateway {
@@ -286,6 +303,11 @@ impl Authority for Gateway {
             match destination(&head.method, &head.uri, &head.headers) {
                 Ok(Some(to)) => {
                     let there = self.routes.find(&to);
+                    if there.mints() && route.policy.mode.evaluates() && !route.mints() {
+                        let detail = "The Destination is guarded here and the source is not, so that nobody can keep both as they \
+                                      are. Read the source, and write the Destination with a condition.";
+                        return Admission::Refused(Refusal::bad_request("destination", detail));
+                    }
                     if there.policy.mode.evaluates() && !route.policy.mode.evaluates() {
                         route = there;
                     }
@@ -361,7 +383,9 @@ impl Authority for Gateway {
 fn names_method(pairs: &[u8]) -> bool {
     pairs.split(|&b| matches!(b, b'&' | b';')).any(|pair| {
         let name = pair.split(|&b| b == b'=').next().unwrap_or(pair);
-        percent_encoding::percent_decode(name).eq(b"_method".iter().copied())
+        let decoded: Vec<u8> =
+            percent_encoding::percent_decode(name).map(|b| if b == b'+' { b' ' } else { b }).collect();
+        decoded.trim_ascii().eq_ignore_ascii_case(b"_method")
     })
 }
 

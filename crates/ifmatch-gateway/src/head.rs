@@ -41,6 +41,8 @@ const DISGUISES: [&str; 6] = [
 pub(crate) enum Purpose<'a> {
     /// As it came.
     Verbatim,
+    /// As it came, without disguises: other routes are guarded, and must not be reached through this one.
+    Plain,
     /// Conditions are the upstream's business; disguises are not let through.
     Conditional,
     /// Judged here. Only `If-None-Match: *` is for the upstream as well.
@@ -95,7 +97,7 @@ impl Heads {
         match purpose {
             Purpose::Whole => drop(out.insert(ACCEPT_ENCODING, IDENTITY)),
             Purpose::Check(fields) => check_fields(fields, &mut out),
-            Purpose::Verbatim | Purpose::Conditional | Purpose::Judged => {}
+            Purpose::Verbatim | Purpose::Plain | Purpose::Conditional | Purpose::Judged => {}
         }
         out.append(VIA, via(x.version));
         if let Some(forwarded) = self.forwarded(x) {
@@ -237,7 +239,7 @@ fn via(version: Version) -> HeaderValue {
 
 fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut HeaderMap) {
     match purpose {
-        Purpose::Verbatim | Purpose::Conditional => {
+        Purpose::Verbatim | Purpose::Plain | Purpose::Conditional => {
             for name in CONDITIONS {
                 for value in x.headers.get_all(&name) {
                     out.append(name.clone(), value.clone());
@@ -295,7 +297,7 @@ fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) ->
     }
     match purpose {
         Purpose::Verbatim => true,
-        Purpose::Conditional | Purpose::Judged => !is_disguise(name),
+        Purpose::Plain | Purpose::Conditional | Purpose::Judged => !is_disguise(name),
         Purpose::Whole => !is_disguise(name) && *name != ACCEPT_ENCODING,
         Purpose::Check(_) => {
             let is_of_the_write = name.as_str().starts_with("content-")
@@ -334,7 +336,7 @@ pub(crate) fn method_override(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 /// The origin-form target that is sent on.
 pub(crate) fn target(x: &Exchange, purpose: Purpose<'_>) -> Uri {
-    let as_it_came = purpose == Purpose::Verbatim || x.uri.path() == x.target.path();
+    let as_it_came = matches!(purpose, Purpose::Verbatim | Purpose::Plain) || x.uri.path() == x.target.path();
     let spelled = match x.uri.path_and_query().filter(|_| as_it_came) {
         Some(spelled) if !spelled.as_str().is_empty() => Some(spelled.clone()),
         _ => match x.target.query() {

@@ -85,7 +85,11 @@ impl Gateway {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mode = route.policy.mode;
-        let purpose = if mode.evaluates() { Purpose::Conditional } else { Purpose::Verbatim };
+        let purpose = match mode {
+            _ if mode.evaluates() => Purpose::Conditional,
+            _ if self.routes.strict() => Purpose::Plain,
+            _ => Purpose::Verbatim,
+        };
         let writes = MethodClass::of(&x.method) == MethodClass::Write;
         let watched = mode == Mode::Observe;
         let key = if writes || watched { self.turn_key(&x, route).into_owned() } else { String::new() };

@@ -6,7 +6,6 @@ use crate::gateway::{Gateway, now};
 use crate::head::{self, Purpose};
 use crate::outgoing::Outgoing;
 use crate::routes::Route;
-use crate::settings::DigestSource;
 use crate::tag::MintedTag;
 use crate::upstream::{Answer, CollectError, ResponseBody, Sending, collect};
 use bytes::{Bytes, BytesMut};
@@ -154,11 +153,7 @@ impl Gateway {
             return Ok(self.untagged(route, Untagged::Variant, passing(body), None));
         };
         let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
-        let source = &route.settings.digest;
-        if route.is_exclusive() || *source == DigestSource::None {
-            self.stats.minted.add();
-            return Ok(Minted { tag: Some(tag), content: passing(body), hash: None, untagged: None });
-        }
+        let source = route.digest_source();
         let (content, busy) = if digest::needs_content(source) {
             self.take(body, self.digest_bytes_max(route)).await?
         } else {
@@ -281,21 +276,20 @@ impl Gateway {
     ) -> Result<Read<GatewayBody>, Refusal> {
         let Minted { tag, content, .. } = minted;
         let Some(tag) = tag else {
-            // Nothing can match what has no tag; a condition that needs one is not met.
-            let wants_version = matches!(x.judge(now()).conditions().if_match, TagCondition::Tags(_));
-            if wants_version {
-                let state = CurrentState::Present(Representation {
-                    etag: None,
-                    last_modified: None,
-                    content_bytes: None,
-                });
-                if let Outcome::Refused(refusal) = x.judge(now()).on_state(&state) {
+            // What has no tag matches none; a star it matches.
+            let state = Representation { etag: None, last_modified: None, content_bytes: None };
+            return Ok(Read::Answered(match x.judge(now()).on_state(&CurrentState::Present(state)) {
+                Outcome::Refused(refusal) => {
+                    discard(content).await;
                     return Err(refusal);
                 }
-            }
-            return Ok(Read::Answered(send_whole(x, head, content).await));
+                Outcome::NotModified => not_modified(head, content).await,
+                Outcome::Send(_) | Outcome::Perform(_) => send_whole(x, head, content).await,
+            }));
         };
         let length = match &content {
+            // 204 has no content that a range could be of (RFC 9110, Section 14.2).
+            _ if head.status == StatusCode::NO_CONTENT => None,
             Taken::Whole(bytes, _) => Some(bytes.len() as u64),
             Taken::Passing(so_far, rest) => rest.size_hint().exact().map(|left| left + so_far.len() as u64),
         };
@@ -309,7 +303,7 @@ impl Gateway {
         if !self.routes.of(&x.policy).settings.keep_cache {
             revalidated(&mut head.headers);
         }
-        if length.is_some() && x.method == Method::GET {
+        if length.is_some() {
             head.headers.entry(ACCEPT_RANGES).or_insert(BYTES);
         } else {
             head.headers.remove(ACCEPT_RANGES);
@@ -319,14 +313,7 @@ impl Gateway {
                 discard(content).await;
                 return Err(refusal);
             }
-            Outcome::NotModified => {
-                discard(content).await;
-                head.status = StatusCode::NOT_MODIFIED;
-                for name in [CONTENT_LENGTH, CONTENT_TYPE] {
-                    head.headers.remove(name);
-                }
-                Response::from_parts(head, GatewayBody::from(Bytes::new()))
-            }
+            Outcome::NotModified => not_modified(head, content).await,
             Outcome::Send(Selection::Part(range)) => {
                 let (first, last) = (range.first, range.last);
                 let complete = length.unwrap_or_default();
@@ -417,13 +404,22 @@ fn cut(error: &CollectError) -> Refusal {
     Refusal::new(Code::UpstreamUnreachable).detail(format!("The upstream's answer is not complete: {how}."))
 }
 
+async fn not_modified(mut head: Parts, content: Taken) -> Response<GatewayBody> {
+    discard(content).await;
+    head.status = StatusCode::NOT_MODIFIED;
+    for name in [CONTENT_LENGTH, CONTENT_TYPE] {
+        head.headers.remove(name);
+    }
+    Response::from_parts(head, GatewayBody::from(Bytes::new()))
+}
+
 async fn send_whole(x: &Exchange, mut head: Parts, content: Taken) -> Response<GatewayBody> {
     if x.method == Method::HEAD {
         let length = match &content {
             Taken::Whole(bytes, _) => Some(bytes.len() as u64),
             Taken::Passing(so_far, rest) => rest.size_hint().exact().map(|left| left + so_far.len() as u64),
         };
-        if let Some(length) = length {
+        if let Some(length) = length.filter(|_| head.status != StatusCode::NO_CONTENT) {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         discard(content).await;

@@ -4,7 +4,6 @@ use crate::digest;
 use crate::gateway::Gateway;
 use crate::head::{self, Purpose};
 use crate::read::{is_aged, is_present};
-use crate::settings::DigestSource;
 use crate::state::Kind;
 use crate::tag::MintedTag;
 use crate::upstream::{Sending, collect};
@@ -44,11 +43,9 @@ impl Gateway {
             let present = is_present(head.status) && !is_aged(&head.headers);
             let variant = self.variant(x, &head.headers);
             let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
-            let digest = digest::of(&route.settings.digest, x.target.path(), &head.headers, &content, None);
-            let complete =
-                route.is_exclusive() || digest.is_some() || route.settings.digest == DigestSource::None;
-            let digest = digest.filter(|_| !route.is_exclusive());
-            let variant = variant.ok().filter(|_| complete)?;
+            let source = route.digest_source();
+            let digest = Some(digest::of(source, x.target.path(), &head.headers, &content, None)?);
+            let variant = variant.ok()?;
             head::strip_validators(&mut head.headers);
             let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
             // Only what is stored octet for octet may be given a tag without being shown.

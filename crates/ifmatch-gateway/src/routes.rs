@@ -3,7 +3,7 @@
 mod needs;
 mod template;
 
-use crate::settings::{Evaluate, Identity, RouteSettings, Settings, Writers};
+use crate::settings::{DigestSource, Evaluate, Identity, RouteSettings, Settings, Writers};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue};
 use ifmatch_core::{Dates, Mode, Policy, Target, coarse};
@@ -34,6 +34,11 @@ impl Route {
     /// Whether the gateway mints tags and evaluates.
     pub fn mints(&self) -> bool {
         self.policy.mode.evaluates() && self.settings.evaluate == Evaluate::Gateway
+    }
+
+    /// What the digest in a tag is taken of.
+    pub fn digest_source(&self) -> &DigestSource {
+        if self.is_exclusive() { &DigestSource::None } else { &self.settings.digest }
     }
 
     /// Whether only clients of the gateway write.

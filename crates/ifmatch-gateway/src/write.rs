@@ -10,7 +10,7 @@ use crate::read::sending;
 use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::routes::Route;
-use crate::settings::HostField;
+use crate::settings::{DigestSource, HostField};
 use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
 use crate::tag::MintedTag;
 use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendErrorKind, Sending, collect};
@@ -268,6 +268,13 @@ impl Gateway {
         let head = pending.head(self.answer_max(&forward.route)).await;
         self.stats.route(forward.x.policy.ordinal).upstream_durations.add(began.elapsed());
         match head {
+            // Not HTTP any more, and not asked for.
+            Ok(answer) if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                let cause = "the upstream switched to another protocol, which it was not asked for";
+                let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
+                self.in_doubt(&forward, in_flight, began);
+                Ok(Acted::Unknown(refusal, None))
+            }
             Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
             Err(error) => {
                 let late = self.late_write_max(&forward.route);
@@ -498,7 +505,8 @@ impl Gateway {
             return None;
         }
         if forward.route.is_exclusive() {
-            return Some(tag);
+            let digest = digest::of(&DigestSource::None, x.target.path(), &head.headers, content, None);
+            return Some(MintedTag { digest, ..tag });
         }
         // The upstream has sent the new representation itself.
         let applied = head
@@ -509,8 +517,7 @@ impl Gateway {
         if !applied || head.headers.contains_key(http::header::VARY) {
             return None;
         }
-        let digest =
-            digest::of(&forward.route.settings.digest, x.target.path(), &head.headers, content, None);
+        let digest = digest::of(forward.route.digest_source(), x.target.path(), &head.headers, content, None);
         digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
     }
 }

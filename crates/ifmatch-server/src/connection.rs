@@ -56,7 +56,9 @@ pub(crate) async fn serve<A, O>(
     O: Observe,
 {
     let graceful = GracefulShutdown::new();
-    let server = server();
+    // Behind a gateway a client that has sent its end has left: its write must not go out when its turn comes at last.
+    let half_close = matches!(shared.pages, Pages::Own(_));
+    let server = server(half_close);
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -112,13 +114,13 @@ fn bounded(stream: TcpStream) -> TimeoutStream<TcpStream> {
     stream
 }
 
-fn server() -> auto::Builder<TokioExecutor> {
+fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_MAX)
-        .half_close(true)
+        .half_close(half_close)
         .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
     server
         .http2()

@@ -197,6 +197,7 @@ mod tests {
             ("/a%00", "path_encoding"),
             ("/a\\b", "path_encoding"),
             ("/a%5Cb", "path_encoding"),
+            ("//host/a", "empty_segment"),
             ("/caf\u{e9}", "path_encoding"),
             ("/%2e%2e/a", "dot_segment"),
             ("/a/.%2E/b", "dot_segment"),

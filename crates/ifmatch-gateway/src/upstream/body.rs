@@ -104,7 +104,7 @@ impl ResponseBody {
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Self { incoming, connection, .. } = self;
         let Some(connection) = connection else { return Poll::Ready(None) };
-        let mut frame = connection.quietly(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+        let mut frame = connection.take(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
         if frame.is_pending() {
             connection.signal().listen(cx.waker());
             connection.drive();
@@ -112,7 +112,7 @@ impl ResponseBody {
                 // What it had not handed over is marked as cut.
                 connection.close();
             }
-            frame = connection.quietly(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+            frame = connection.take(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
         }
         if let Poll::Ready(frame) = frame {
             self.timed = false;

@@ -109,6 +109,12 @@ impl Inner {
         !self.finished
     }
 
+    /// The same, whether or not the event loop has told something.
+    pub(super) fn is_alive_for_sure(&mut self) -> bool {
+        self.drive();
+        !self.finished
+    }
+
     /// To be used again, after having been idle.
     pub(super) fn reuse(mut self: Box<Self>, now: Instant, write: bool) -> Connection {
         self.reused = true;
@@ -197,15 +203,15 @@ impl Connection {
         self.inner().finished
     }
 
-    /// Polls what belongs to this connection. What that wakes will be seen when the connection is driven next.
-    pub(super) fn quietly<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+    /// Polls for what hyper has ready. If that is pending the connection has to be driven.
+    pub(super) fn take<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         let inner = self.inner();
         if inner.task.is_some() {
             return poll(cx);
         }
-        inner.signal.enter_quietly();
+        inner.signal.take();
         let polled = poll(&mut Context::from_waker(Waker::noop()));
-        inner.signal.leave();
+        inner.signal.taken();
         polled
     }
 

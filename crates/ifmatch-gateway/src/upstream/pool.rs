@@ -388,7 +388,7 @@ impl Keeping {
         while let Some(inner) = idle.stack.get_mut(at) {
             inner.signal.listen(cx.waker());
             let old = now.saturating_duration_since(inner.idle_since) > pool.times.keep_idle_max;
-            if old || !inner.is_alive() {
+            if old || !inner.is_alive_for_sure() {
                 if !old {
                     pool.found_closed(inner.idle_since);
                 }

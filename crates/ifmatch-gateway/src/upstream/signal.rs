@@ -9,6 +9,8 @@ use std::task::{Wake, Waker};
 const INSIDE: u8 = 1;
 /// Something happened since the connection was last driven.
 const WOKEN: u8 = 2;
+/// What hyper has ready is taken from it: it wakes itself to go on, which it is made to when it is driven next.
+const TAKING: u8 = 4;
 
 /// Shared by a connection, its socket and the content that is sent over it.
 ///
@@ -39,7 +41,9 @@ impl Wake for Signal {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.state.fetch_or(WOKEN, Ordering::AcqRel) & INSIDE != 0 {
+        if self.state.load(Ordering::Acquire) & TAKING != 0
+            || self.state.fetch_or(WOKEN, Ordering::AcqRel) & INSIDE != 0
+        {
             return;
         }
         let listener = self.listener.lock().clone();
@@ -64,14 +68,20 @@ impl Signal {
         self.state.store(INSIDE, Ordering::Release);
     }
 
-    /// Before something is polled that may wake the connection, without driving it.
-    pub(super) fn enter_quietly(&self) {
-        self.state.fetch_or(INSIDE, Ordering::AcqRel);
-    }
-
-    /// After either.
+    /// After it was driven.
     pub(super) fn leave(&self) {
         self.state.fetch_and(!INSIDE, Ordering::AcqRel);
+    }
+
+    /// Before something is taken from hyper. Wakes are not remembered until [`Signal::taken`], so if there was nothing
+    /// to take the connection has to be driven.
+    pub(super) fn take(&self) {
+        self.state.fetch_or(TAKING, Ordering::AcqRel);
+    }
+
+    /// After something was taken.
+    pub(super) fn taken(&self) {
+        self.state.fetch_and(!TAKING, Ordering::AcqRel);
     }
 
     /// Whether something happened since the connection was last driven.
@@ -165,9 +175,22 @@ mod tests {
         signal.wake_by_ref();
         assert!(signal.is_woken());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        signal.enter_quietly();
-        signal.leave();
+        signal.take();
+        signal.taken();
         assert!(signal.is_woken(), "only driving the connection forgets");
+    }
+
+    #[test]
+    fn what_is_taken_is_no_event() {
+        let (signal, count) = (Arc::new(Signal::default()), Arc::new(Count::default()));
+        signal.listen(&Waker::from(Arc::clone(&count)));
+        signal.take();
+        signal.wake_by_ref();
+        signal.taken();
+        assert!(!signal.is_woken());
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+        signal.wake_by_ref();
+        assert!(signal.is_woken());
     }
 
     #[test]

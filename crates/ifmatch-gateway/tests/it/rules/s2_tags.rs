@@ -176,7 +176,7 @@ fn without_a_digest_only_the_count_guards() {
     let rig = digested(DigestSource::None);
     rig.upstream.set("/a", b"one");
     let tag = rig.tag("/a");
-    assert_eq!(parts(&tag).len(), 2);
+    assert_eq!(parts(&tag).len(), 3);
     rig.upstream.set("/a", b"theirs");
     done(&rig.put("/a", &tag, "two"));
     stale(&rig.put("/a", &tag, "three"));

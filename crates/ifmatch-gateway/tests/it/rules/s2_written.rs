@@ -10,7 +10,16 @@ fn where_only_our_clients_write_a_tag_is_epoch_and_count_and_nothing_is_read_bef
     let rig = gateway_only();
     rig.upstream.set("/a", b"one");
     let tag = rig.tag("/a");
-    assert_eq!(parts(&tag).len(), 2);
+    assert_eq!(parts(&tag).len(), 3);
+    // A tag of one resource opens no other, though both were never written.
+    rig.upstream.set("/b", b"one");
+    let of_b = rig.tag("/b");
+    let answer = rig.put("/a", &of_b, "x");
+    stale(&answer);
+    assert!(answer.text().contains("wrong_resource"), "{}", answer.text());
+    let answer = rig.put("/absent", &tag, "x");
+    stale(&answer);
+    assert!(answer.text().contains("wrong_resource"), "{}", answer.text());
     let reads = rig.upstream.count("GET");
     done(&rig.put("/a", &tag, "two"));
     stale(&rig.put("/a", &tag, "three"));
@@ -54,7 +63,7 @@ fn where_only_our_clients_write_content_of_any_size_streams_with_its_tag() {
     assert_eq!(first.len() + rest.len() - end, 32 << 20);
     let head = String::from_utf8_lossy(&first[..end]).into_owned();
     let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
-    assert_eq!(parts(tag).len(), 2);
+    assert_eq!(parts(tag).len(), 3);
     assert_eq!(rig.stats().untagged_large.value(), 0);
 }
 
@@ -183,7 +192,7 @@ fn where_only_our_clients_write_prefer_gives_content_with_the_tag_of_the_count()
     let fields = [("If-Match", &*rig.tag("/a")), ("Prefer", "respond-async, return=representation")];
     let answer = rig.ask("PUT", "/a", &fields, r#"{"b":1,"a":2}"#);
     assert_eq!(answer.text(), r#"{"a":2,"b":1}"#);
-    assert_eq!((tag_of(&answer), parts(&tag_of(&answer)).len()), (rig.tag("/a"), 2));
+    assert_eq!((tag_of(&answer), parts(&tag_of(&answer)).len()), (rig.tag("/a"), 3));
     done(&rig.put("/a", &tag_of(&answer), "{}"));
 }
 

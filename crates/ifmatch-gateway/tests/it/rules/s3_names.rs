@@ -39,6 +39,8 @@ fn what_names_nothing_safely_is_400_and_not_forwarded() {
         "/a/..;x=1/b",
         "/a/%252e%252e/b",
         "/a//../b",
+        // An authority to those that resolve it.
+        "//a/b",
     ] {
         for method in ["GET", "PUT", "POST"] {
             refused(&rig.ask(method, bad, &[], ""), 400, "bad_request");
@@ -48,11 +50,10 @@ fn what_names_nothing_safely_is_400_and_not_forwarded() {
 }
 
 /// Spellings of `/orders/42` that some upstream takes for it.
-const SPELLINGS: [&str; 14] = [
+const SPELLINGS: [&str; 13] = [
     "/orders/42",
     "/Orders/42",
     "/orders//42",
-    "//orders/42",
     "/orders/42/",
     "/orders%2F42",
     "/orders%2f42",

@@ -57,8 +57,8 @@ impl HangsUp {
 #[tokio::test]
 async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
     let peer = HangsUp::new();
-    let upstream = peer.upstream();
     for _ in 0..20 {
+        let upstream = peer.upstream();
         let body = ask(&upstream, put("first!")).await.unwrap().response.into_body();
         let connection = collect(body, 10).await.unwrap().connection.unwrap();
         peer.hang_up();
@@ -68,14 +68,9 @@ async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
         let again = *error.request.expect("the request comes back");
         let connection = upstream.connect(Fresh::Recent).await.unwrap();
         let answer = connection.start(again).unwrap().head(LONG).await;
+        assert!(!answer.as_ref().unwrap().is_reused());
         assert_eq!(drain(answer.unwrap()).await, "ok");
-        // However long this takes, the connection is not too old for a write.
-        tokio::time::pause();
         peer.hang_up();
-        let connection = upstream.connect(Fresh::Recent).await.unwrap();
-        tokio::time::resume();
-        assert!(connection.is_reused());
-        assert_eq!(connection.start(get()).unwrap_err().kind, SendErrorKind::NotSent);
     }
 }
 
