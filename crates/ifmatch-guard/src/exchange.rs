@@ -6,12 +6,14 @@ use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
 use std::any::Any;
+use std::cell::Cell;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokio::sync::Notify;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// Who sends a request, as far as that was established.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -119,7 +121,7 @@ impl Exchange {
 
     /// A name for this request, made when first asked for: a UUID, version 7.
     pub fn request_id(&self) -> Uuid {
-        *self.id.get_or_init(Uuid::now_v7)
+        *self.id.get_or_init(new_id)
     }
 
     /// Leaves facts for whoever is told of the decision. The first that are left stay.
@@ -142,6 +144,22 @@ impl Exchange {
             request_id,
         }
     }
+}
+
+/// A UUID, version 7. The system is asked for random bits once per thread, not for each request.
+fn new_id() -> Uuid {
+    thread_local! {
+        static DRAWN: (RandomState, Cell<u64>) = (RandomState::new(), Cell::new(0));
+    }
+    let ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let (first, second) = DRAWN.with(|(keys, drawn)| {
+        let number = drawn.replace(drawn.get().wrapping_add(1));
+        (keys.hash_one((number, 0u8)), keys.hash_one((number, 1u8)))
+    });
+    let mut random = [0; 10];
+    random[..8].copy_from_slice(&first.to_ne_bytes());
+    random[8..].copy_from_slice(&second.to_ne_bytes()[..2]);
+    Builder::from_unix_timestamp_millis(u64::try_from(ms).unwrap_or(u64::MAX), &random).into_uuid()
 }
 
 /// Whether the client of a request still waits for its answer.
@@ -184,6 +202,17 @@ mod tests {
     use http::Request;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn ids_are_of_their_version_and_of_now_and_never_the_same() {
+        let ids: std::collections::HashSet<Uuid> = (0..10_000).map(|_| new_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        for id in ids {
+            assert_eq!(id.get_version_num(), 7);
+            assert!(id.get_timestamp().unwrap().to_unix().0.abs_diff(now) < 60);
+        }
+    }
 
     #[test]
     fn a_client_that_leaves_is_missed_by_all_and_for_ever() {
