@@ -172,6 +172,10 @@ impl Gateway {
         time: Duration,
     ) -> Result<Looked, Refusal> {
         let fields = variant.and_then(|index| self.state.variants().fields(index));
+        if variant.is_some() && fields.is_none() {
+            // It made room for another one meanwhile.
+            return Err(refusals::variant_unknown());
+        }
         let purpose = Purpose::Check(fields.as_deref());
         let request = || {
             let mut request = self.outgoing(x, &Method::GET, purpose, Sending::empty());

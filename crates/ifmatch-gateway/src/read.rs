@@ -66,7 +66,7 @@ pub(crate) struct Minted {
 /// Why a representation goes out without a tag.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Untagged {
-    /// It varies on everything, or the table of variants is full.
+    /// It varies on everything, or on fields that are too large for the table of variants.
     Variant,
     /// It is too large for a digest.
     TooLarge,
@@ -87,7 +87,8 @@ impl Untagged {
     }
 }
 
-/// The variant of an answer cannot be told: it varies on everything, or the table of variants is full.
+/// The variant of an answer cannot be told: it varies on everything, or on fields that are too large for
+/// the table of variants.
 pub(crate) struct Unknown;
 
 /// The fields a representation was selected by, with the values of the request.
@@ -239,7 +240,7 @@ impl Gateway {
     /// Which variant an answer is: the fields it says it was selected by, as the request had them.
     ///
     /// # Errors
-    /// It varies on everything, or the table of variants is full.
+    /// It varies on everything, or on fields that are too large for the table of variants.
     pub(crate) fn variant(&self, x: &Exchange, answer: &HeaderMap) -> Result<Option<u32>, Unknown> {
         if !answer.contains_key(VARY) {
             return Ok(None);

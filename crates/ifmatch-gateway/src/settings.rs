@@ -89,7 +89,8 @@ pub struct Bounds {
     pub connections_max: usize,
     /// Writes under way or in doubt at a time; default 16384. Past it: 503 `busy`.
     pub in_flight_max: usize,
-    /// Variants known at a time; default 4096. Past it: no tag, counted.
+    /// Variants known at a time; default 4096. Past it a new one takes the place of one that is not in use, whose tags are
+    /// then answered 412 `variant_unknown`.
     pub variants_max: usize,
 }
 

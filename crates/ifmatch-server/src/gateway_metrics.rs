@@ -133,7 +133,7 @@ impl GatewayMetrics {
         histogram(&mut family.encode_family(&[("source", "upstream")])?, sum, &buckets)
     }
 
-    fn counters(&self) -> [(&'static str, &'static str, u64); 10] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 11] {
         let (stats, upstream) = (self.0.stats(), self.0.upstream().stats());
         [
             (
@@ -163,6 +163,11 @@ impl GatewayMetrics {
                 "ifmatch_variants_refused",
                 "Variants that had no place in the table",
                 self.0.state().variants().refused(),
+            ),
+            (
+                "ifmatch_variants_evicted",
+                "Variants that made room for others",
+                self.0.state().variants().evicted(),
             ),
             ("ifmatch_upstream_connections_opened", "Connections made to the upstream", upstream.opened),
             ("ifmatch_upstream_connections_reused", "Requests on a kept connection", upstream.reused),
