@@ -218,6 +218,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn memory_is_held_until_the_last_piece_is_taken() {
+        use std::task::Waker;
+        let budget = Budget::new(1 << 20);
+        let content = Bytes::from(vec![7; 3 * PIECE_BYTES + 1]);
+        let mut body = GatewayBody::held(content.clone(), budget.lease(content.len()));
+        let mut taken = Vec::new();
+        while let Poll::Ready(Some(Ok(frame))) =
+            Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop()))
+        {
+            let piece = frame.into_data().unwrap();
+            assert!(piece.len() <= PIECE_BYTES && budget.held.load(Ordering::Relaxed) > 0);
+            taken.extend_from_slice(&piece);
+        }
+        assert!(taken == content && body.is_end_stream());
+        drop(body);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn a_budget_is_given_back_also_by_those_that_got_none() {
         let budget = Budget::new(10);
         let held = budget.lease(6);

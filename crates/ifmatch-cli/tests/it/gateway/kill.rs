@@ -3,7 +3,7 @@
 
 use crate::support::{NONE, TIMEOUT, ask, connect, ifmatch, listening, tag, until};
 use ifmatch_testkit::process;
-use ifmatch_testkit::raw::{Connection, Error, Response};
+use ifmatch_testkit::raw::{Connection, Error, Response, request};
 use ifmatch_testkit::upstream::{Course, Point, Scripted};
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -44,10 +44,14 @@ impl Folder {
     }
 
     fn start(&self, upstream: &Scripted) -> Gateway {
+        self.start_with(upstream, &[])
+    }
+
+    fn start_with(&self, upstream: &Scripted, flags: &[&str]) -> Gateway {
         let mut command =
             ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--output", "json"]);
         command.args(["--mode", "enforce", "--upstream", &upstream.url()]);
-        command.arg("--state").arg(&self.state).arg("-c").arg(&self.config);
+        command.arg("--state").arg(&self.state).arg("-c").arg(&self.config).args(flags);
         let process = process::Server::spawn(&mut command).unwrap();
         let address = process.wait_for_line(TIMEOUT, listening).unwrap();
         Gateway { process, address }
@@ -242,4 +246,37 @@ fn there_is_one_gateway_for_each_state_folder() {
         .output()
         .unwrap();
     assert_eq!(third.status.code(), Some(2), "{third:?}");
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_has_sent_nothing() {
+    let (upstream, folder) = (Scripted::start().unwrap(), Folder::new());
+    upstream.set("/a", b"one");
+    // One worker, so that an answer to a later request says that the end of an earlier connection was seen.
+    let gateway = folder.start_with(&upstream, &["--workers", "1"]);
+    let first = tag(&gateway.ask("GET", "/a", NONE, None));
+    let gate = upstream.gate();
+    upstream.next("PUT", "/a", Course::held(Point::Content, &gate));
+    thread::scope(|scope| {
+        let (address, first) = (gateway.address, &first);
+        let put = move || ask(&mut connect(address), "PUT", "/a", &[("If-Match", first)], Some(b"two"));
+        let holder = scope.spawn(put);
+        gate.wait_for_arrivals(1).unwrap();
+        // An append waits for its turn, and its client goes.
+        let mut waiting = connect(gateway.address);
+        waiting.send(&request("POST", "/a", NONE, Some(b"left"))).unwrap();
+        for _ in 0..3 {
+            assert_eq!(gateway.ask("GET", "/b", NONE, None).status, 404);
+        }
+        drop(waiting);
+        for _ in 0..3 {
+            assert_eq!(gateway.ask("GET", "/b", NONE, None).status, 404);
+        }
+        gate.open();
+        assert_eq!(holder.join().unwrap().unwrap().status, 204);
+    });
+    // The line is in order: had it still been there, it would have gone before this one.
+    let second = tag(&gateway.ask("GET", "/a", NONE, None));
+    assert_eq!(gateway.ask("PUT", "/a", &[("If-Match", &second)], Some(b"three")).status, 204);
+    assert_eq!(upstream.count("POST"), 0);
 }

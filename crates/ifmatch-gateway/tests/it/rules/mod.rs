@@ -3,6 +3,7 @@
 //! The modules are named after what the rules are about, the tests after the rules. What has to be waited for is waited
 //! for; times that run out are short only where a test needs them to run out.
 
+mod adversary;
 mod answers;
 mod s1_evaluate;
 mod s2_reads;
