@@ -12,6 +12,7 @@ mod body;
 mod connection;
 mod dial;
 mod exchange;
+mod habit;
 mod pool;
 mod sending;
 mod signal;

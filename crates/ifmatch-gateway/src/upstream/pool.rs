@@ -1,6 +1,7 @@
 //! Idle connections, kept by the core that made them, and the bound on all that are open.
 
 use super::connection::Inner;
+use super::habit::Habit;
 use crate::settings::Times;
 use parking_lot::Mutex;
 use std::cell::Cell;
@@ -22,10 +23,6 @@ const SHARDS: usize = 64;
 /// How often idle connections are looked over, at most and at least.
 const SWEEP_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// A connection that the upstream closes after less than this, without having said so, was closed right behind its answer.
-const EARLY_CLOSE: Duration = Duration::from_secs(1);
-/// How long no write is sent on a used connection after that was seen.
-const DISTRUST: Duration = Duration::from_secs(60);
 /// An idle connection that is alive after this shows that the upstream keeps connections.
 const KEPT_AFTER: Duration = Duration::from_millis(100);
 
@@ -53,39 +50,6 @@ pub(super) struct Pool {
     closed: AtomicBool,
     times: Times,
     habit: Habit,
-}
-
-/// Whether the upstream keeps connections open behind an answer. One that closes them unannounced may do so at the very
-/// moment in which a write goes out, and then nobody can say what became of it.
-#[derive(Debug)]
-struct Habit {
-    start: Instant,
-    /// A used connection carried another exchange, or was seen alive after a while.
-    keeps: AtomicBool,
-    /// Until when it is distrusted, in milliseconds since the start.
-    distrusted_until_ms: AtomicU64,
-}
-
-impl Habit {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn is_trusted(&self) -> bool {
-        self.keeps.load(Ordering::Relaxed)
-    }
-
-    fn kept(&self) {
-        if !self.is_trusted() && self.now_ms() >= self.distrusted_until_ms.load(Ordering::Relaxed) {
-            self.keeps.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn closed_early(&self) {
-        let until = self.now_ms().saturating_add(u64::try_from(DISTRUST.as_millis()).unwrap_or(u64::MAX));
-        self.distrusted_until_ms.store(until, Ordering::Relaxed);
-        self.keeps.store(false, Ordering::Relaxed);
-    }
 }
 
 /// What belongs to one core. Aligned so that no two cores write to one cache line.
@@ -180,11 +144,7 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             times,
-            habit: Habit {
-                start: Instant::now(),
-                keeps: AtomicBool::new(false),
-                distrusted_until_ms: AtomicU64::new(0),
-            },
+            habit: Habit::new(),
         })
     }
 
@@ -229,9 +189,7 @@ impl Pool {
 
     /// A connection that had been idle since then turned out to be closed.
     pub(super) fn found_closed(&self, idle_since: Instant) {
-        if idle_since.elapsed() < EARLY_CLOSE {
-            self.habit.closed_early();
-        }
+        self.habit.found_closed(idle_since);
     }
 
     pub(super) fn count_opened(&self, core: usize) {
