@@ -340,7 +340,8 @@ impl Rig {
 async fn serve(listener: TcpListener, pipeline: Guarded, mut stopped: watch::Receiver<bool>) {
     let listener = tokio::net::TcpListener::from_std(listener).unwrap();
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).half_close(true);
+    // A client that ends its side has left, as before the real listener.
+    server.http1().timer(TokioTimer::new());
     for connection in 0.. {
         let (stream, address) = tokio::select! {
             accepted = listener.accept() => accepted.unwrap(),

@@ -68,24 +68,41 @@ fn asked_over_http2(at: SocketAddr, request: http::Request<Full<Bytes>>) -> impl
     }
 }
 
-#[test]
-fn a_client_that_leaves_the_line_leaves_nothing_to_be_forwarded() {
+/// A POST that waits in line for a write that is held at the upstream, and whose client leaves.
+fn leaves_the_line(leave: impl FnOnce(&Rig)) {
     let rig = enforced();
     rig.upstream.set("/a", b"one");
     let held = rig.upstream.gate();
     rig.upstream.next("PUT", "/a", Course::held(Point::Content, &held));
     let first = rig.beside("PUT", "/a", &[("If-Match", &rig.tag("/a"))], "two");
     held.wait_for_arrivals(1).unwrap();
-    let request = http::Request::post(format!("http://{}/a", rig.at));
-    let leave = asked_over_http2(rig.at, request.body(Full::new(Bytes::from_static(b"+"))).unwrap());
-    rig.fence();
-    leave();
+    leave(&rig);
     rig.decided("POST", "left", 1);
     held.open();
     done(&first.join().unwrap());
     rig.settled();
     done(&rig.put("/a", &rig.tag("/a"), "three"));
     assert_eq!(rig.upstream.count("POST"), 0);
+}
+
+#[test]
+fn a_client_that_leaves_the_line_leaves_nothing_to_be_forwarded() {
+    leaves_the_line(|rig| {
+        let mut client = rig.connect();
+        client.send(&raw::request("POST", "/a", &[] as &[Field<'_>], Some(b"+"))).unwrap();
+        rig.fence();
+        drop(client);
+    });
+}
+
+#[test]
+fn a_stream_that_is_reset_in_the_line_leaves_nothing_to_be_forwarded() {
+    leaves_the_line(|rig| {
+        let request = http::Request::post(format!("http://{}/a", rig.at));
+        let leave = asked_over_http2(rig.at, request.body(Full::new(Bytes::from_static(b"+"))).unwrap());
+        rig.fence();
+        leave();
+    });
 }
 
 #[test]
