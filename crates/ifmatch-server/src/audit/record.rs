@@ -121,7 +121,7 @@ pub struct Record<'a> {
     pub path: &'a str,
     /// Whose credentials.
     pub user: Option<User<'a>>,
-    /// [`client_name`].
+    /// As [`client_name`](super::client_name) names it.
     pub client_name: Option<&'a str>,
     /// The client's address.
     pub client_address: Option<IpAddr>,
