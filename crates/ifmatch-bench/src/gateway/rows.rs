@@ -147,16 +147,16 @@ impl Plan<'_> {
         running: &mut [Running],
         progress: &mut Progress,
     ) -> io::Result<()> {
-        for entrant in &*entrants {
-            running[entrant.runs].connect(row.connections)?;
-        }
         for round in 0..self.rounds {
             progress.say(&format!("{}, round {} of {}", row.name, round + 1, self.rounds));
             // Not always after the same one.
             for turn in 0..entrants.len() {
                 let next = (turn + round as usize) % entrants.len();
                 let entrant = &mut entrants[next];
-                entrant.measure(&mut running[entrant.runs], self.window)?;
+                let front = &mut running[entrant.runs];
+                // While the others had their turn, connections may have been idle for longer than a proxy keeps them.
+                front.connect(row.connections)?;
+                entrant.measure(front, self.window)?;
             }
         }
         Ok(())
