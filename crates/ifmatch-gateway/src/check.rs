@@ -65,7 +65,7 @@ impl Gateway {
             && matches!(conditions.if_none_match, TagCondition::Absent);
         if route.is_exclusive() && only_match {
             // Whoever writes comes through here, so the count tells all there is to tell.
-            let own = digest::of(&DigestSource::None, x.target.path(), &x.headers, &Bytes::new(), None);
+            let own = digest::of(&DigestSource::None, &x.target, &x.headers, &Bytes::new(), None);
             let held = candidates.iter().find(|tag| tag.digest == own).map(|tag| tag.to_value());
             let mut outcome = on(x, CurrentState::Present(present(held.as_ref())));
             let of_another = |tag: &MintedTag| tag.epoch == self.state.epoch() && tag.digest != own;

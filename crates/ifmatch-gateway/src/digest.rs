@@ -5,12 +5,13 @@ use crate::tag::Digest;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use ifmatch_core::Target;
 
 /// The digest of a representation, as far as its source is there. `content` is its identity-coded bytes, which the
 /// field sources do not look at, and `hash` theirs.
 pub(crate) fn of(
     source: &DigestSource,
-    target: &str,
+    target: &Target,
     head: &HeaderMap,
     content: &Bytes,
     hash: Option<blake3::Hash>,
@@ -20,7 +21,12 @@ pub(crate) fn of(
         hasher.update(&(bytes.len() as u64).to_be_bytes());
         hasher.update(bytes);
     };
-    part(target.as_bytes());
+    part(target.path().as_bytes());
+    if *source != DigestSource::Content {
+        // What is at one target is never taken for what is at another. Where whole contents are compared, what is read is
+        // that of the write's own target, so its query need not be the same.
+        part(target.query().unwrap_or("").as_bytes());
+    }
     match source {
         DigestSource::Content => {
             // The same octets under another type are another representation.
@@ -34,7 +40,6 @@ pub(crate) fn of(
         }
         DigestSource::Etag => part(head.get(ETAG)?.as_bytes()),
         DigestSource::LastModified => part(head.get(LAST_MODIFIED)?.as_bytes()),
-        // What is at one target is never taken for what is at another.
         DigestSource::None => {}
     }
     let mut digest = [0; 16];
@@ -59,6 +64,11 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    fn target(text: &str) -> Target {
+        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        Target::parse_forwarded(path, query).unwrap()
+    }
+
     fn head(fields: &[(http::HeaderName, &'static str)]) -> HeaderMap {
         fields.iter().map(|(n, v)| (n.clone(), HeaderValue::from_static(v))).collect()
     }
@@ -67,8 +77,8 @@ mod tests {
     fn what_differs_in_anything_that_counts_has_another_digest() {
         let json = head(&[(CONTENT_TYPE, "application/json")]);
         let source = DigestSource::Content;
-        let digest = |target: &str, head: &HeaderMap, content: &'static str| {
-            of(&source, target, head, &Bytes::from_static(content.as_bytes()), None).unwrap()
+        let digest = |path: &str, head: &HeaderMap, content: &'static str| {
+            of(&source, &target(path), head, &Bytes::from_static(content.as_bytes()), None).unwrap()
         };
         let first = digest("/a", &json, "1");
         assert_eq!(first, digest("/a", &json, "1"));
@@ -82,17 +92,24 @@ mod tests {
     #[test]
     fn a_source_that_is_not_there_gives_no_digest() {
         let json = Bytes::from_static(br#"{"version": 7.10, "text": "x"}"#);
-        let at =
-            |pointer: &str| of(&DigestSource::Json(pointer.into()), "/a", &HeaderMap::new(), &json, None);
+        let at = |pointer: &str| {
+            of(&DigestSource::Json(pointer.into()), &target("/a"), &HeaderMap::new(), &json, None)
+        };
         assert!(at("/version").is_some() && at("/version") != at("/text"));
         assert_eq!(at("/nothing"), None);
         assert_eq!(
-            of(&DigestSource::Json("/v".into()), "/a", &HeaderMap::new(), &Bytes::from_static(b"{"), None),
+            of(
+                &DigestSource::Json("/v".into()),
+                &target("/a"),
+                &HeaderMap::new(),
+                &Bytes::from_static(b"{"),
+                None
+            ),
             None
         );
-        assert_eq!(of(&DigestSource::Etag, "/a", &HeaderMap::new(), &json, None), None);
-        assert!(of(&DigestSource::Etag, "/a", &head(&[(ETAG, "W/\"x\"")]), &json, None).is_some());
-        let none = |target| of(&DigestSource::None, target, &HeaderMap::new(), &json, None);
-        assert!(none("/a").is_some() && none("/a") != none("/b"));
+        assert_eq!(of(&DigestSource::Etag, &target("/a"), &HeaderMap::new(), &json, None), None);
+        assert!(of(&DigestSource::Etag, &target("/a"), &head(&[(ETAG, "W/\"x\"")]), &json, None).is_some());
+        let none = |path| of(&DigestSource::None, &target(path), &HeaderMap::new(), &json, None);
+        assert!(none("/a").is_some() && none("/a") != none("/b") && none("/a?id=1") != none("/a?id=2"));
     }
 }

@@ -169,7 +169,7 @@ impl Gateway {
             Taken::Passing(..) => Bytes::new(),
         };
         let hash = digest::needs_content(source).then(|| blake3::hash(&bytes));
-        let digest = digest::of(source, x.target.path(), &head.headers, &bytes, hash);
+        let digest = digest::of(source, &x.target, &head.headers, &bytes, hash);
         if digest.is_none() {
             return Ok(self.untagged(route, Untagged::DigestSource, content, hash));
         }

@@ -44,7 +44,7 @@ impl Gateway {
             let variant = self.variant(x, &head.headers);
             let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
             let source = route.digest_source();
-            let digest = Some(digest::of(source, x.target.path(), &head.headers, &content, None)?);
+            let digest = Some(digest::of(source, &x.target, &head.headers, &content, None)?);
             let variant = variant.ok()?;
             head::strip_validators(&mut head.headers);
             let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };

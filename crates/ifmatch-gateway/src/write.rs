@@ -505,7 +505,7 @@ impl Gateway {
             return None;
         }
         if forward.route.is_exclusive() {
-            let digest = digest::of(&DigestSource::None, x.target.path(), &head.headers, content, None);
+            let digest = digest::of(&DigestSource::None, &x.target, &head.headers, content, None);
             return Some(MintedTag { digest, ..tag });
         }
         // The upstream has sent the new representation itself.
@@ -517,7 +517,7 @@ impl Gateway {
         if !applied || head.headers.contains_key(http::header::VARY) {
             return None;
         }
-        let digest = digest::of(forward.route.digest_source(), x.target.path(), &head.headers, content, None);
+        let digest = digest::of(forward.route.digest_source(), &x.target, &head.headers, content, None);
         digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
     }
 }

@@ -17,6 +17,8 @@ fn where_only_our_clients_write_a_tag_is_epoch_and_count_and_nothing_is_read_bef
     let answer = rig.put("/a", &of_b, "x");
     stale(&answer);
     assert!(answer.text().contains("wrong_resource"), "{}", answer.text());
+    let answer = rig.put("/a?id=2", &tag, "x");
+    stale(&answer);
     let answer = rig.put("/absent", &tag, "x");
     stale(&answer);
     assert!(answer.text().contains("wrong_resource"), "{}", answer.text());
