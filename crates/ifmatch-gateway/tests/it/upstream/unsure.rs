@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 struct HangsUp {
     port: u16,
     now: mpsc::Sender<()>,
+    done: mpsc::Receiver<()>,
 }
 
 impl HangsUp {
@@ -24,6 +25,7 @@ impl HangsUp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (now, told) = mpsc::channel();
+        let (hung_up, done) = mpsc::channel();
         std::thread::spawn(move || {
             while let Ok((mut stream, _)) = listener.accept() {
                 let mut seen = Vec::new();
@@ -37,9 +39,11 @@ impl HangsUp {
                 if stream.write_all(OK.as_bytes()).is_err() || told.recv().is_err() {
                     return;
                 }
+                drop(stream);
+                hung_up.send(()).unwrap();
             }
         });
-        Self { port, now }
+        Self { port, now, done }
     }
 
     fn upstream(&self) -> Upstream {
@@ -50,6 +54,7 @@ impl HangsUp {
     /// The end of the stream is in our socket, and the event loop has not heard of it.
     fn hang_up(&self) {
         self.now.send(()).unwrap();
+        self.done.recv().unwrap();
         block_until_closed_by_peer(self.port);
     }
 }
@@ -57,7 +62,7 @@ impl HangsUp {
 #[tokio::test]
 async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
     let peer = HangsUp::new();
-    for _ in 0..20 {
+    for _ in 0..3 {
         let upstream = peer.upstream();
         let body = ask(&upstream, put("first!")).await.unwrap().response.into_body();
         let connection = collect(body, 10).await.unwrap().connection.unwrap();
@@ -105,14 +110,18 @@ async fn bytes_that_nobody_asked_for_are_not_an_answer() {
 async fn a_first_write_that_fails_has_sent_nothing() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
+    let (go, wait) = mpsc::channel();
+    let peer = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
+        wait.recv().unwrap();
         // Closed with a reset.
         rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
     });
     let upstream = Upstream::new(Origin { host: "127.0.0.1".into(), port }, Times::default(), 4);
     // Without a look into the socket.
     let connection = upstream.connect(Fresh::Any).await.unwrap();
+    go.send(()).unwrap();
+    peer.join().unwrap();
     block_until_reset_by_peer(port);
     let error = match connection.start(put("x")) {
         Ok(mut pending) => pending.head(LONG).await.unwrap_err(),
@@ -262,7 +271,7 @@ async fn an_answer_is_heard_although_the_way_out_is_found_broken_first() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let (go, wait) = mpsc::channel();
-    std::thread::spawn(move || {
+    let peer = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -282,6 +291,7 @@ async fn an_answer_is_heard_although_the_way_out_is_found_broken_first() {
     let waiting = in_time(pending.head(SHORT)).await.unwrap_err();
     assert_eq!(waiting.kind, SendErrorKind::TimedOut);
     go.send(()).unwrap();
+    peer.join().unwrap();
     block_until_reset_by_peer(port);
     // This is written before the event loop can tell that there is something to read.
     feed.send(Ok("def")).unwrap();
