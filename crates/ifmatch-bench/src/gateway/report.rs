@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+/// Share of its core that nginx has to use for throughput to say anything: below, something else had the core or the load
+/// could not keep up.
+const NGINX_BUSY_MIN: f64 = 0.85;
+
 /// What a proxy is held against.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Target {
@@ -44,6 +48,8 @@ pub(super) struct Line {
     /// Ratios are of throughput, not of CPU time.
     pub(super) by_throughput: bool,
     pub(super) to_nginx: Spread,
+    /// The share of its core that nginx used in this row.
+    pub(super) nginx_busy: f64,
     pub(super) to_observe: Option<Spread>,
     pub(super) target: Option<Target>,
     pub(super) p50_ms: f64,
@@ -56,6 +62,9 @@ impl Line {
     fn verdict(&self) -> Option<&'static str> {
         if !self.failed.is_empty() {
             return Some("FAILED");
+        }
+        if self.by_throughput && self.nginx_busy < NGINX_BUSY_MIN {
+            return self.target.map(|_| "unsure");
         }
         self.target.map(|target| if target.met(self) { "met" } else { "missed" })
     }
@@ -108,6 +117,9 @@ impl Report {
              Medians over rounds, lowest and highest.\nA PUT with a content digest follows a GET, whose cost is measured in \
              the same round and taken off.\n",
         );
+        if self.lines.iter().any(|line| line.verdict() == Some("unsure")) {
+            text.push_str("Unsure: nginx could not use its core, so throughput says nothing. Other programs were at work.\n");
+        }
         if !self.pinned {
             text.push_str("There is one core only: the load took time from the proxies.\n");
         }
@@ -125,6 +137,7 @@ impl Report {
                 "per_second": spread(line.per_second),
                 "ratio_of": if line.by_throughput { "throughput" } else { "cpu" },
                 "to_nginx": spread(line.to_nginx),
+                "nginx_busy": line.nginx_busy,
                 "to_observe": line.to_observe.map(spread),
                 "target": line.target.map(Target::text),
                 "verdict": line.verdict(),
@@ -173,6 +186,7 @@ mod tests {
             per_second: same(1e5),
             by_throughput: false,
             to_nginx: same(to_nginx),
+            nginx_busy: 1.0,
             to_observe: to_observe.map(same),
             target: Some(target),
             p50_ms: 1.0,
@@ -188,6 +202,9 @@ mod tests {
         assert_eq!(verdict(1.2, None, Target::CpuAtMost(1.1)), Some("missed"));
         assert_eq!(verdict(0.95, Some(0.95), Target::ThroughputAtLeast(0.9)), Some("met"));
         assert_eq!(verdict(0.95, Some(0.8), Target::ThroughputAtLeast(0.9)), Some("missed"));
+        let mut unsure = line(2.0, None, Target::ThroughputAtLeast(0.9));
+        (unsure.by_throughput, unsure.nginx_busy) = (true, 0.5);
+        assert_eq!(unsure.verdict(), Some("unsure"));
         let mut failed = line(1.0, None, Target::CpuAtMost(1.1));
         failed.failed.insert("GET 503".to_owned(), 2);
         assert_eq!(failed.verdict(), Some("FAILED"));

@@ -199,6 +199,7 @@ fn ratios(own: &[f64], other: &[f64]) -> Spread {
 
 fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
     let nginx = &entrants[0];
+    let nginx_busy = Spread::of(&nginx.costs).median * Spread::of(&nginx.rates).median / 1e6;
     let line = |entrant: &Entrant| {
         let name = running[entrant.runs].name.clone();
         let by_throughput = row.name.starts_with("POST");
@@ -214,6 +215,7 @@ fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
             cpu_us: Spread::of(&entrant.costs),
             per_second: Spread::of(&entrant.rates),
             by_throughput,
+            nginx_busy,
             to_nginx: ratios(&figures(entrant), &figures(nginx)),
             to_observe: observing.map(|other| ratios(&figures(entrant), &figures(other))),
             target: entrant.cell.target,
