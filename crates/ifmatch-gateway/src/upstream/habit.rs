@@ -55,3 +55,28 @@ impl Habit {
         self.keeps.store(false, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    #[tokio::test(start_paused = true)]
+    async fn trust_is_earned_and_lost_for_a_minute() {
+        let habit = Habit::new();
+        assert!(!habit.is_trusted());
+        habit.kept();
+        assert!(habit.is_trusted());
+        // One that was idle for long was closed for its age.
+        let idle_since = Instant::now();
+        advance(EARLY_CLOSE).await;
+        habit.found_closed(idle_since);
+        assert!(habit.is_trusted());
+        habit.found_closed(Instant::now());
+        habit.kept();
+        assert!(!habit.is_trusted());
+        advance(DISTRUST).await;
+        habit.kept();
+        assert!(habit.is_trusted());
+    }
+}
