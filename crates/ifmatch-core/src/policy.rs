@@ -202,6 +202,10 @@ pub fn is_registered(method: &Method) -> bool {
         "UPDATEREDIRECTREF",
         "VERSION-CONTROL",
     ];
+    // Nearly every request there is.
+    if matches!(*method, Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE) {
+        return true;
+    }
     // PRI is registered so that nobody uses it.
     method != "PRI" && REGISTERED.binary_search(&method.as_str()).is_ok()
 }

@@ -273,8 +273,11 @@ impl Authority for Gateway {
     }
 
     fn effective_method(&self, head: &Parts, target: &Target) -> Result<Option<Method>, Refusal> {
+        if head.method != Method::POST {
+            return Ok(None);
+        }
         let route = self.routes.find(target);
-        if !route.policy.mode.evaluates() || head.method != Method::POST {
+        if !route.policy.mode.evaluates() {
             return Ok(None);
         }
         let in_query = target.query().is_some_and(|query| names_method(query.as_bytes()));

@@ -385,6 +385,10 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
 
 /// Caches in front have to ask before they use it: what they hand out otherwise may be of yesterday.
 fn revalidated(headers: &mut HeaderMap) {
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, NO_CACHE);
+        return;
+    }
     let says = |directive: &str| {
         headers
             .get_all(CACHE_CONTROL)

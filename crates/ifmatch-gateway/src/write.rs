@@ -478,8 +478,7 @@ impl Gateway {
 
     /// In warn mode: what would have been refused.
     fn report(&self, forward: &Forward, headers: &mut HeaderMap) {
-        let lacks = forward.x.judge(now()).protection().is_err();
-        if lacks && forward.route.policy.mode == Mode::Warn {
+        if forward.route.policy.mode == Mode::Warn && forward.x.judge(now()).protection().is_err() {
             headers.insert(REPORT_ONLY, forward.route.reported.clone());
         }
     }

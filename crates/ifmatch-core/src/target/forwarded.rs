@@ -126,22 +126,47 @@ pub fn coarse(path: &str) -> Cow<'_, str> {
 }
 
 fn is_coarse(path: &[u8]) -> bool {
-    let small = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'~');
-    let mut before = 0;
+    let mut before = Octet::Plain;
     for &b in path {
+        let octet = OCTETS[usize::from(b)];
         // A dot inside a segment is plain; at its end it is not.
-        let fits = match b {
-            b'/' => before != b'/' && before != b'.',
-            b'.' => before != b'/' && before != b'.',
-            _ => small(b),
-        };
+        let fits = octet == Octet::Plain || (octet == Octet::Divides && before == Octet::Plain);
         if !fits {
             return false;
         }
-        before = b;
+        before = octet;
     }
-    path == b"/" || (before != b'/' && before != b'.')
+    path == b"/" || before == Octet::Plain
 }
+
+/// What an octet is to a name that may be coarse already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Octet {
+    /// Stands for itself.
+    Plain,
+    /// A slash or a dot: never two of them in a row, and none at the end.
+    Divides,
+    /// Has more than one spelling.
+    Spelled,
+}
+
+/// Each request's path is looked at several times.
+const OCTETS: [Octet; 256] = {
+    let mut table = [Octet::Spelled; 256];
+    let mut b = 0u8;
+    loop {
+        if b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'~') {
+            table[b as usize] = Octet::Plain;
+        }
+        if b == b'/' || b == b'.' {
+            table[b as usize] = Octet::Divides;
+        }
+        if b == u8::MAX {
+            break table;
+        }
+        b += 1;
+    }
+};
 
 /// Decodes until nothing is left to decode, in one pass: what a decoded octet completes is decoded as well.
 fn decode_all(path: &[u8]) -> Vec<u8> {
