@@ -4,6 +4,7 @@ use crate::args::{Admin, Output, Serve};
 use crate::output::{self, bold, dim};
 use ifmatch_core::Mode;
 use ifmatch_gateway::Settings;
+use ifmatch_gateway::settings::RouteSettings;
 use ifmatch_server::file::{self, AdminSetting};
 use ifmatch_server::{Config, File, Origins, Running, start};
 use serde_json::json;
@@ -168,6 +169,12 @@ fn announce(running: &Running, config: &Config, format: Output) -> Result<(), St
             text.push('\n');
             for remark in file::remarks(settings) {
                 text.push_str(&format!("  - {remark}\n"));
+            }
+            let others = RouteSettings { mode: Some(settings.mode), ..RouteSettings::new("default", "all other paths") };
+            for route in settings.routes.iter().chain([&others]) {
+                for remark in file::route_remarks(route, settings) {
+                    text.push_str(&format!("  - {} ({}): {remark}\n", route.name, route.template));
+                }
             }
             text.push('\n');
         }

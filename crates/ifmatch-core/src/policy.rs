@@ -11,6 +11,8 @@ pub struct Policy {
     pub mode: Mode,
     /// What methods need that do not follow [`Requirement::of`]; looked up first.
     pub requirements: Vec<(Method, Requirement)>,
+    /// What all other methods need; `None`: what follows from the method.
+    pub others: Option<Requirement>,
     /// Whether `If-Match: *` may overwrite whatever is there.
     pub star: Star,
     /// Whether If-Unmodified-Since can protect.
@@ -28,6 +30,7 @@ impl Policy {
             route: route.into(),
             mode: Mode::Enforce,
             requirements: Vec::new(),
+            others: None,
             star: Star::Refused,
             dates: Dates::Evaluated,
             stale_status: StaleStatus::PreconditionFailed,
@@ -38,7 +41,8 @@ impl Policy {
     /// What a method needs on this route.
     pub fn requirement(&self, method: &Method) -> Requirement {
         let listed = self.requirements.iter().find(|(m, _)| m == method);
-        listed.map_or_else(|| Requirement::of(method), |(_, requirement)| *requirement)
+        let listed = listed.map(|(_, requirement)| *requirement);
+        listed.or(self.others).unwrap_or_else(|| Requirement::of(method))
     }
 }
 
@@ -234,6 +238,10 @@ mod tests {
         let listed =
             Policy { requirements: vec![(Method::POST, Requirement::Version)], ..Policy::store("r") };
         assert_eq!(listed.requirement(&Method::POST), Requirement::Version);
+        assert_eq!(listed.requirement(&Method::PUT), Requirement::VersionOrCreation);
+        let only = Policy { others: Some(Requirement::None), ..listed };
+        assert_eq!(only.requirement(&Method::POST), Requirement::Version);
+        assert_eq!(only.requirement(&Method::PUT), Requirement::None);
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl Gateway {
             variants.push(None);
         }
         let mut checked = Checked::default();
-        let mut last = None;
+        let mut compared = false;
         for variant in variants {
             let known = variant.is_none_or(|index| self.state.variants().fields(index).is_some());
             if !known {
@@ -124,12 +124,12 @@ impl Gateway {
             }
             let value = matching.map_or(tag, |candidate| **candidate).to_value();
             checked.before = Some(value);
-            last = Some(());
+            compared = true;
             if matching.is_some() {
                 break;
             }
         }
-        if last.is_none() {
+        if !compared {
             return Err(refusals::variant_unknown());
         }
         let shown = checked.before.clone();

@@ -1,7 +1,7 @@
 //! Writes on routes where the upstream evaluates: the condition is demanded here, and judged there.
 
 use crate::body::GatewayBody;
-use crate::gateway::{Gateway, now};
+use crate::gateway::{Gateway, Unsent, now};
 use crate::head::{self, Purpose};
 use crate::read::sending;
 use crate::routes::Route;
@@ -23,9 +23,14 @@ impl Gateway {
         let counter = self.state.counter(&self.turn_key(&x, route));
         let protection = x.judge(now()).protection();
         let request = || self.outgoing(&x, &x.method, Purpose::Conditional, sending(content));
-        let mut pending = self.start(request).await?;
-        self.stats.forwarded.add();
-        let sent = pending.head(self.answer_max(route)).await;
+        let sent = match self.start(request).await {
+            Ok(mut pending) => {
+                self.stats.forwarded.add();
+                pending.head(self.answer_max(route)).await
+            }
+            Err(Unsent::Before(refusal)) => return Err(refusal),
+            Err(Unsent::After(error)) => Err(error),
+        };
         let collected = match sent {
             Ok(answer) => {
                 let (mut head, body) = answer.response.into_parts();

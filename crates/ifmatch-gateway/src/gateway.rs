@@ -8,9 +8,8 @@ use crate::routes::{Route, RouteError, Routes};
 use crate::settings::{Evaluate, Settings, To};
 use crate::state::{self, State, StateError};
 use crate::stats::Stats;
-use crate::upstream::{Answer, Fresh, SendErrorKind, Sending, Upstream};
+use crate::upstream::{Answer, Fresh, SendError, SendErrorKind, Sending, Upstream};
 use crate::watching::Watching;
-
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::request::Parts;
@@ -42,6 +41,15 @@ pub enum OpenError {
     /// The routes cannot be used.
     #[error("{0}")]
     Routes(#[from] RouteError),
+}
+
+/// Why a request has no answer.
+#[derive(Debug)]
+pub(crate) enum Unsent {
+    /// Not one byte of it has left.
+    Before(Refusal),
+    /// Something may have.
+    After(SendError),
 }
 
 /// Guards an upstream. One per upstream and process: turns, counters and slots are shared by all cores.
@@ -103,7 +111,6 @@ impl Gateway {
             digests: Budget::new(settings.bounds.digest_bytes_total_max),
             answers: Budget::new(ANSWERS_BYTES_MAX),
             stats,
-
             state,
             settings,
         })

@@ -3,9 +3,9 @@
 use crate::settings::{HostField, Origin};
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, ETAG, EXPECT, FORWARDED, HOST,
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, COOKIE, ETAG, EXPECT, FORWARDED, HOST, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
+    PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri, Version};
@@ -372,11 +372,6 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap) {
 pub(crate) fn strip_validators(headers: &mut HeaderMap) {
     headers.remove(ETAG);
     headers.remove(LAST_MODIFIED);
-}
-
-/// Whether a head announces content.
-pub(crate) fn announces_content(headers: &HeaderMap) -> bool {
-    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
 }
 
 #[cfg(test)]

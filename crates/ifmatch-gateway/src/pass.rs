@@ -2,15 +2,15 @@
 
 use crate::body::{GatewayBody, Tap};
 use crate::digest;
-use crate::gateway::{ATTEMPTS_MAX, Gateway};
+use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent};
 use crate::head::{self, Purpose};
 use crate::refusals;
 use crate::routes::Route;
 use crate::state::{Counter, State};
-use crate::upstream::{Answer, Fresh, Pending, SendErrorKind, Sending};
+use crate::upstream::{Answer, Fresh, SendErrorKind, Sending};
 use crate::watch::Outcome;
 use crate::watching::{Watching, Written};
-use crate::write::{Said, said};
+use crate::write::{Said, outcome_of, said};
 use bytes::Bytes;
 use http::header::{CONNECTION, ETAG, HeaderValue, UPGRADE};
 use http::{Method, Response, StatusCode};
@@ -115,8 +115,10 @@ impl Gateway {
                 sent.lock().complete = true;
                 Sending::empty()
             }
-            Some(body) if writes && watched => Sending::stream(Observed { body, sent: Arc::clone(&sent) }),
-            Some(body) => Sending::stream(Mapped(body)),
+            Some(body) => {
+                let sent = (writes && watched).then(|| Arc::clone(&sent));
+                Sending::stream(Forwarded { body, sent })
+            }
         };
         let mut request = self.outgoing(&x, &x.method, purpose, body);
         let upgrade = head::upgrade(&x.headers, x.version, &route.settings.upgrade).cloned();
@@ -131,17 +133,14 @@ impl Gateway {
                 (ends.counter, ends.unanswered) = (None, None);
                 return Err(refusal);
             }
-            Err(Unsent::After(cause)) if writes => {
+            Err(Unsent::After(error)) if writes => {
                 let detail =
-                    format!("The write was sent to the upstream, and {cause}. It may have been applied.");
+                    format!("The write was sent to the upstream, and {error}. It may have been applied.");
                 let refusal =
                     Refusal::new(Code::OutcomeUnknown).detail(detail).status_code(StatusCode::BAD_GATEWAY);
                 return Ok(Passed::Acted(Acted::Unknown(refusal, None)));
             }
-            Err(Unsent::After(cause)) => {
-                let refusal = Refusal::new(Code::UpstreamUnreachable);
-                return Err(refusal.detail(format!("The upstream gave no answer: {cause}.")));
-            }
+            Err(Unsent::After(error)) => return Err(refusals::unanswered(&error)),
         };
         self.stats.route(x.policy.ordinal).upstream_durations.add(began.elapsed());
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -178,27 +177,19 @@ impl Gateway {
             };
             return Ok(Passed::Read(Response::from_parts(head, body)));
         }
-        if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
-            // Nothing changed.
+        let says = said(status);
+        if says == Said::No {
             ends.counter = None;
         }
-        let applied = status.is_success() || status == StatusCode::SEE_OTHER;
         if watched {
             ends.unanswered = None;
-            let outcome = match status.as_u16() {
-                202 | 408 | 502 | 504 => Outcome::Unknown { until: Instant::now() + late },
-                _ if applied => Outcome::Applied,
-                400..=499 => Outcome::NotApplied,
-                _ => Outcome::Unknown { until: Instant::now() },
-            };
-            let content = sent.lock().digest();
-            let facts = self.watching.wrote(&x, &key, &Written { began, content, outcome, judged: false });
-            x.note(facts);
+            let (content, outcome) = (sent.lock().digest(), outcome_of(says, late));
+            x.note(self.watching.wrote(&x, &key, &Written { began, content, outcome, judged: false }));
         }
         // The exchange ends with its answer.
         let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));
         let response = Response::from_parts(head, body);
-        Ok(Passed::Acted(match said(status) {
+        Ok(Passed::Acted(match says {
             Said::Yes => Acted::Applied(
                 response,
                 x.judge(crate::gateway::now()).protection().unwrap_or(Protection::None),
@@ -219,38 +210,32 @@ impl Gateway {
         purpose: Purpose<'_>,
     ) -> Result<Answer, Unsent> {
         let mut fresh = if repeatable { Fresh::Any } else { Fresh::Recent };
-        for attempt in 1..=ATTEMPTS_MAX {
-            let connection =
-                self.upstream.connect(fresh).await.map_err(|e| Unsent::Before(refusals::unreachable(&e)))?;
+        let mut attempt = 1;
+        loop {
+            let connected = self.upstream.connect(fresh).await;
+            let connection = connected.map_err(|error| Unsent::Before(refusals::unreachable(&error)))?;
             let sent = match connection.start(request) {
-                Ok(pending) => self.head(pending, route).await,
+                Ok(mut pending) => pending.head(self.answer_max(route)).await,
                 Err(error) => Err(error),
             };
-            let error = match sent {
+            let mut error = match sent {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            let unsent = error.kind == SendErrorKind::NotSent;
             let again =
                 repeatable && error.reused && !error.answered && error.kind != SendErrorKind::TimedOut;
-            request = match (error.kind, error.request) {
+            request = match error.request.take() {
                 // Not one byte has left.
-                (SendErrorKind::NotSent, Some(request)) if attempt < ATTEMPTS_MAX => *request,
+                Some(request) if unsent && attempt < ATTEMPTS_MAX => *request,
                 _ if again && attempt < ATTEMPTS_MAX => {
                     self.outgoing(x, &x.method, purpose, Sending::empty())
                 }
-                (SendErrorKind::NotSent, _) => {
-                    let detail = "The upstream closed the connection before anything was sent.";
-                    return Err(Unsent::Before(Refusal::new(Code::UpstreamUnreachable).detail(detail)));
-                }
-                (kind, _) => return Err(Unsent::After(cause(kind))),
+                _ if unsent => return Err(Unsent::Before(refusals::unanswered(&error))),
+                _ => return Err(Unsent::After(error)),
             };
-            fresh = Fresh::Recent;
+            (fresh, attempt) = (Fresh::Recent, attempt + 1);
         }
-        Err(Unsent::After("no connection stayed open"))
-    }
-
-    async fn head(&self, mut pending: Pending, route: &Route) -> Result<Answer, crate::upstream::SendError> {
-        pending.head(self.answer_max(route)).await
     }
 }
 
@@ -281,24 +266,6 @@ fn tunnel(x: &Exchange, answer: Answer, protocol: HeaderValue) -> Result<Respons
     Ok(response)
 }
 
-fn cause(kind: SendErrorKind) -> &'static str {
-    match kind {
-        SendErrorKind::NotSent => "the connection was closed before anything was sent",
-        SendErrorKind::Lost => "the connection was cut before the answer",
-        SendErrorKind::TimedOut => "there was no answer in time",
-        SendErrorKind::Malformed => "the answer is not HTTP",
-        SendErrorKind::Content => "the content of the request broke off",
-    }
-}
-
-/// Why there is no answer.
-enum Unsent {
-    /// Nothing was sent.
-    Before(Refusal),
-    /// Something may have been.
-    After(&'static str),
-}
-
 /// Holds the end of an exchange until its answer has gone by.
 struct Ending {
     ends: Option<Ends>,
@@ -312,40 +279,13 @@ impl Tap for Ending {
     }
 }
 
-/// Content of a request, with its error as the upstream side takes it.
-struct Mapped<B>(B);
-
-impl<B> Body for Mapped<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.0).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-/// The same, digested as it goes by.
-struct Observed<B> {
+/// Content of a request, with its error as the upstream side takes it; digested as it goes by, if it is watched.
+struct Forwarded<B> {
     body: B,
-    sent: Arc<Mutex<Passing>>,
+    sent: Option<Arc<Mutex<Passing>>>,
 }
 
-impl<B> Body for Observed<B>
+impl<B> Body for Forwarded<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -358,18 +298,19 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let mut sent = self.sent.lock();
-        match &frame {
-            None => sent.complete = true,
-            Some(Ok(frame)) => {
-                if let Some(piece) = frame.data_ref() {
-                    sent.hasher.update(piece);
+        if let Some(sent) = &self.sent {
+            let mut sent = sent.lock();
+            match &frame {
+                None => sent.complete = true,
+                Some(Ok(frame)) => {
+                    if let Some(piece) = frame.data_ref() {
+                        sent.hasher.update(piece);
+                    }
+                    sent.complete = self.body.is_end_stream();
                 }
-                sent.complete = self.body.is_end_stream();
+                Some(Err(_)) => {}
             }
-            Some(Err(_)) => {}
         }
-        drop(sent);
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 

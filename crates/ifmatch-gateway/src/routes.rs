@@ -371,9 +371,11 @@ fn compile(settings: RouteSettings, ordinal: usize) -> Result<Route, RouteError>
         }
         Ok(used)
     });
+    let (requirements, others) = requirements(settings.methods.as_deref());
     let policy = Policy {
         mode: mode(&settings),
-        requirements: requirements(settings.methods.as_deref()),
+        requirements,
+        others,
         star: settings.star,
         dates: if settings.evaluate == Evaluate::Upstream { Dates::Evaluated } else { Dates::Ignored },
         stale_status: settings.stale_status,

@@ -3,7 +3,7 @@
 use crate::body::GatewayBody;
 use crate::digest;
 use crate::facts::Facts;
-use crate::gateway::{ATTEMPTS_MAX, Gateway, destination, now};
+use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent, destination, now};
 use crate::head::{self, Purpose};
 use crate::pump;
 use crate::read::sending;
@@ -17,7 +17,7 @@ use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendEr
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::{self, Written};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, TRAILER};
+use http::header::{ETAG, HeaderName, HeaderValue, TRAILER};
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
@@ -66,12 +66,15 @@ pub(crate) enum Said {
     Nothing,
 }
 
-fn outcome_of(says: Said) -> WriteOutcome {
+/// What is remembered of a write; one that may still land does so within `late`.
+pub(crate) fn outcome_of(says: Said, late: Duration) -> WriteOutcome {
+    let now = std::time::Instant::now();
     match says {
         Said::Yes => WriteOutcome::Applied,
         Said::No => WriteOutcome::NotApplied,
         // It will not land any more; whether it did is not known.
-        Said::Perhaps | Said::Nothing => WriteOutcome::Unknown { until: std::time::Instant::now() },
+        Said::Perhaps => WriteOutcome::Unknown { until: now },
+        Said::Nothing => WriteOutcome::Unknown { until: now + late },
     }
 }
 
@@ -249,19 +252,21 @@ impl Gateway {
         })?;
         let request = || {
             let mut request = self.outgoing(&forward.x, &forward.x.method, Purpose::Judged, sending(content));
-            if content.is_empty() && !head::announces_content(&forward.x.headers) {
-                request.headers_mut().remove(CONTENT_LENGTH);
-            }
             self.readdress(&forward.x, request.headers_mut());
             request
         };
         let began = std::time::Instant::now();
         let mut pending = match self.start(request).await {
             Ok(pending) => pending,
-            Err(refusal) => {
-                // Not one byte has left.
+            Err(Unsent::Before(refusal)) => {
                 in_flight.end(false);
                 return Err(refusal);
+            }
+            // It broke while it was being written.
+            Err(Unsent::After(error)) => {
+                let refusal = refusals::unknown(&error.to_string(), self.late_write_max(&forward.route));
+                self.in_doubt(&forward, in_flight, began);
+                return Ok(Acted::Unknown(refusal, None));
             }
         };
         self.stats.forwarded.add();
@@ -290,15 +295,16 @@ impl Gateway {
     }
 
     /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
-    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Refusal> {
+    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Unsent> {
         let mut attempt = 1;
         loop {
-            let connection =
-                self.upstream.connect(Fresh::Recent).await.map_err(|error| refusals::unreachable(&error))?;
+            let connected = self.upstream.connect(Fresh::Recent).await;
+            let connection = connected.map_err(|error| Unsent::Before(refusals::unreachable(&error)))?;
             match connection.start(request()) {
                 Ok(pending) => return Ok(pending),
-                Err(error) if error.kind == SendErrorKind::NotSent && attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(refusals::unanswered(&error)),
+                Err(error) if error.kind != SendErrorKind::NotSent => return Err(Unsent::After(error)),
+                Err(_) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(Unsent::Before(refusals::unanswered(&error))),
             }
         }
     }
@@ -428,7 +434,12 @@ impl Gateway {
             represent(&forward.x, &mut head, &read.head);
             content = read.content;
         }
-        self.note(&forward, began, outcome_of(says), tag.map(MintedTag::to_value));
+        self.note(
+            &forward,
+            began,
+            outcome_of(says, self.late_write_max(&forward.route)),
+            tag.map(MintedTag::to_value),
+        );
         drop(forward.turns);
         let response = Response::from_parts(head, GatewayBody::from(content));
         match says {
@@ -451,7 +462,7 @@ impl Gateway {
         began: std::time::Instant,
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
-        self.note(&forward, began, outcome_of(says), None);
+        self.note(&forward, began, outcome_of(says, self.late_write_max(&forward.route)), None);
         let (turns, protection) = (forward.turns, forward.protection);
         let late = self.late_write_max(&forward.route);
         let body = pump::drained(

@@ -1,6 +1,7 @@
 //! What a file says that cannot be meant: within one route, and between routes.
 
 use super::diagnostics::{Diagnostic, Level};
+use super::keys::Table;
 use super::reader::{Reader, Text};
 use super::route::Route;
 use super::template::Conflict;
@@ -23,27 +24,8 @@ const OF_EVALUATION: [&str; 9] = [
     "check_max",
 ];
 
-/// Keys that mean nothing for the own store.
-const OF_UPSTREAM: [&str; 18] = [
-    "evaluate",
-    "methods",
-    "writers",
-    "digest",
-    "turn",
-    "identity",
-    "allow_star",
-    "stale_status",
-    "cache",
-    "read_back",
-    "method_override",
-    "check_authorization",
-    "upgrade",
-    "content_bytes_max",
-    "digest_bytes_max",
-    "check_max",
-    "answer_max",
-    "late_write_max",
-];
+/// Keys that mean something for the own store too; all others of a route are of the upstream.
+const OF_STORE: [&str; 4] = ["name", "match", "to", "mode"];
 
 /// What the whole file says that routes depend on.
 pub(super) struct Context {
@@ -96,7 +78,9 @@ fn idle(reader: &mut Reader<'_>, route: &Route, keys: &[&str], because: &str, he
 
 fn store(reader: &mut Reader<'_>, route: &Route, context: &Context) {
     let help = "Routes to the own store have `name` and `match` only: it evaluates and enforces always.";
-    idle(reader, route, &OF_UPSTREAM, "on a route to the own store", help);
+    let of_upstream: Vec<&str> =
+        Table::Route.keys().iter().copied().filter(|key| !OF_STORE.contains(key)).collect();
+    idle(reader, route, &of_upstream, "on a route to the own store", help);
     if route.settings.mode.is_some_and(|mode| mode != Mode::Enforce) {
         let message = "the own store always enforces";
         reader.push(error(route.value("mode"), message).label("take it out").help(help));

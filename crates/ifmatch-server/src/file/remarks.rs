@@ -37,7 +37,8 @@ pub fn route_remarks(route: &RouteSettings, settings: &Settings) -> Vec<String> 
     match (mode, route.evaluate) {
         (Mode::Off | Mode::Observe, _) => return all,
         (_, Evaluate::Upstream) => all.push(
-            "The upstream must compare and set in one step; `ifmatch race` shows whether it does.".to_owned(),
+            "The upstream must compare and set in one step; the gateway cannot see whether it does."
+                .to_owned(),
         ),
         (_, Evaluate::Gateway) => all.extend(digest_remark(route, settings)),
     }

@@ -128,3 +128,17 @@ fn what_is_lost_is_measured_where_nothing_is_enforced() {
     assert_eq!(gateway.metric("ifmatch_would_reject_total"), 3.0);
     assert_eq!(gateway.metric("ifmatch_rejections_total"), 0.0);
 }
+
+#[test]
+fn what_passes_without_a_condition_is_said_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--mode", "enforce"]);
+    command.args(["--upstream", "http://127.0.0.1:9", "--state"]).arg(folder.path().join("state"));
+    let process = process::Server::spawn(&mut command).unwrap();
+    let said = |wanted: &'static str| {
+        process.wait_for_line(TIMEOUT, |line| line.contains(wanted).then_some(())).unwrap();
+    };
+    said("default (all other paths): Without a condition pass: POST.");
+    said("Representations over 16 MiB get no tag");
+    said("The promise holds if this is the only gateway of the upstream");
+}
