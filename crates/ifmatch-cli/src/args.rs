@@ -45,7 +45,8 @@ Examples:
   Why did I get a 412 with code stale_version?
     ifmatch explain stale_version
 
-Exit codes: 0 fine; 2 usage or configuration.";
+Exit codes: 0 fine; 1 something was found; 2 usage or configuration; 3 it cannot be told, or the API was not
+reached; 4 the write was refused.";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -235,6 +236,28 @@ pub(crate) enum Output {
     Text,
     /// One JSON document.
     Json,
+    /// JUnit XML, of commands that report.
+    Junit,
+    /// Markdown, of commands that report.
+    Markdown,
+}
+
+impl Output {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Junit => "junit",
+            Self::Markdown => "markdown",
+        }
+    }
+}
+
+impl Command {
+    /// Whether its result is a report, which has all forms.
+    pub(crate) fn reports(&self) -> bool {
+        false
+    }
 }
 
 /// When to use color.

@@ -29,7 +29,7 @@ pub(crate) fn run(file: &Path, format: Output) -> Result<(), String> {
                 Output::Json => {
                     output::print(&document(&name, &settings.warnings, Some((&settings, &routes))))
                 }
-                Output::Text => {
+                _ => {
                     let mut text = told(&settings.warnings);
                     summary(&mut text, &name, &settings, &routes);
                     output::print(&text)
@@ -39,7 +39,7 @@ pub(crate) fn run(file: &Path, format: Output) -> Result<(), String> {
         Err(found) => {
             match format {
                 Output::Json => output::print(&document(&name, &found, None))?,
-                Output::Text => output::print(&told(&found))?,
+                _ => output::print(&told(&found))?,
             }
             let errors = found.errors();
             Err(format!("{name}: {errors} {}", if errors == 1 { "error" } else { "errors" }))

@@ -15,8 +15,8 @@ pub(crate) fn run(code: Option<&str>, format: Output) -> Result<(), String> {
             pretty(&json!({ "problems": codes.iter().map(|&c| as_json(c)).collect::<Vec<_>>() }))
         }
         (Output::Json, Some(_)) => codes.first().map(|&c| pretty(&as_json(c))).unwrap_or_default(),
-        (Output::Text, Some(_)) => codes.first().map(|&c| explanation(c)).unwrap_or_default(),
-        (Output::Text, None) => list(&codes),
+        (_, Some(_)) => codes.first().map(|&c| explanation(c)).unwrap_or_default(),
+        (_, None) => list(&codes),
     };
     output::print(&text)
 }

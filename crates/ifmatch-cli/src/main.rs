@@ -1,19 +1,20 @@
 //! The `ifmatch` binary: flags, glue, output.
 
+mod access;
 mod args;
 mod check;
 mod doubt;
+mod exit;
 mod explain;
 mod output;
+mod report;
 mod serve;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Output};
 use clap::{CommandFactory, Parser};
+use exit::{Ended, Exit, Failure};
 use std::io::Write;
 use std::process::ExitCode;
-
-/// What a run ends with, as documented in `--help`.
-const USAGE_OR_CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,11 +25,28 @@ fn main() -> ExitCode {
         .with_ansi(output::stderr_is_colored())
         .with_target(false)
         .init();
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::error(&failure.message);
+            failure.code()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Ended {
+    let format = cli.output;
+    if !(cli.command.reports() || matches!(format, Output::Text | Output::Json)) {
+        return Err(Failure::from(format!(
+            "this command has no {} output; text and json are there",
+            format.name()
+        )));
+    }
     let ended = match cli.command {
-        Command::Serve(serve) => serve::run(&serve, cli.output),
-        Command::Check { file } => check::run(&file, cli.output),
-        Command::Doubt(doubt) => doubt::run(&doubt, cli.output),
-        Command::Explain { code } => explain::run(code.as_deref(), cli.output),
+        Command::Serve(serve) => serve::run(&serve, format),
+        Command::Check { file } => check::run(&file, format),
+        Command::Doubt(doubt) => doubt::run(&doubt, format),
+        Command::Explain { code } => explain::run(code.as_deref(), format),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ifmatch", &mut script);
@@ -42,13 +60,7 @@ fn main() -> ExitCode {
                 .and_then(|()| print(&page))
         }
     };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            output::error(&message);
-            ExitCode::from(USAGE_OR_CONFIGURATION)
-        }
-    }
+    ended.map(|()| Exit::Fine).map_err(Failure::from)
 }
 
 /// Writes to standard output. A reader that has gone (`| head`) is no failure.
