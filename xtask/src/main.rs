@@ -29,6 +29,7 @@ Usage: cargo xtask <TASK> [OPTIONS]
 Tasks:
   test [--quick]        All checks and tests: tidy, fmt, clippy, docs, tests, README, real clients. Installs what it
                         needs. Stops at the first failure. --quick leaves out the README and the clients.
+  upstreams             The servers of others that tests are run against, as far as they are missing.
   tidy                  The rules of the house: crate arrows, walls, words, sizes, documents.
   docs                  Writes the pages of docs/ that are made from code.
   readme [--debug]      Runs the commands of the README against a real server and compares what they print.
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         }
         ["test"] => test::all(),
         ["test", "--quick"] => test::quick(),
+        ["upstreams"] => tools::upstreams(),
         ["tidy"] => tidy::task(),
         ["docs"] => docs::write(),
         ["readme"] => readme::task(Profile::Release),

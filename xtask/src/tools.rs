@@ -14,12 +14,23 @@ const PYTHONS: &[&str] = &["python3", "/usr/bin/python3"];
 /// What Debian asks whether a service may be started when its package is installed.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
-/// Where the packages are of the servers that the gateway is tried with; the tests of `ifmatch-cli` look for them there.
+/// Where the packages are of the servers that nobody here wrote; the testkit looks for them there.
 const UPSTREAMS: &str = "target/upstreams";
 
-/// With the modules that show that they are there.
-const PYTHON_PACKAGES: [&str; 3] = ["flask==3.0.3", "wsgidav==4.3.3", "cheroot==11.1.2"];
-const PYTHON_MODULES: &str = "flask, wsgidav, cheroot";
+const PYTHON_PACKAGES: [&str; 8] = [
+    "cheroot==11.1.2",
+    "django==5.2.19",
+    "flask==3.0.3",
+    "flask-smorest==0.47.0",
+    "kinto==26.5.0",
+    "radicale==3.9.0",
+    "waitress==3.0.2",
+    "wsgidav==4.3.3",
+];
+
+/// In the folder of the packages of Python: the interpreter they were installed with and for, and which they are. The
+/// testkit reads its first line.
+const INSTALLED: &str = "installed";
 
 const NPM_PACKAGE: &str = "json-server";
 const NPM_VERSION: &str = "0.17.4";
@@ -36,6 +47,8 @@ pub(crate) enum Tool {
     Npm,
     Nginx,
     Apache,
+    Lighttpd,
+    LighttpdDav,
 }
 
 impl Tool {
@@ -50,6 +63,9 @@ impl Tool {
             Self::Npm => &["npm"],
             Self::Nginx => &["nginx", "/usr/sbin/nginx"],
             Self::Apache => &["apache2", "/usr/sbin/apache2"],
+            Self::Lighttpd => &["lighttpd", "/usr/sbin/lighttpd"],
+            // Not a program but a module.
+            Self::LighttpdDav => &["test"],
         }
     }
 
@@ -63,7 +79,8 @@ impl Tool {
             Self::Node => &["--eval", "if (typeof fetch !== 'function') process.exit(1)"],
             Self::Chromium | Self::Npm => &["--version"],
             Self::Pip => &["-m", "pip", "--version"],
-            Self::Nginx | Self::Apache => &["-v"],
+            Self::Nginx | Self::Apache | Self::Lighttpd => &["-v"],
+            Self::LighttpdDav => &["-f", "/usr/lib/lighttpd/mod_webdav.so"],
         }
     }
 
@@ -80,6 +97,8 @@ impl Tool {
             // Its DAV module is built in.
             Self::Nginx => &["nginx"],
             Self::Apache => &["apache2"],
+            Self::Lighttpd => &["lighttpd"],
+            Self::LighttpdDav => &["lighttpd-mod-webdav"],
         }
     }
 
@@ -169,30 +188,56 @@ pub(crate) fn rust_component(component: &str, command: &str) -> Result {
     run(Command::new("rustup").args(["component", "add", component]))
 }
 
-/// The servers that the gateway is tried with: the system's, and packages of their own.
+/// The servers that nobody here wrote: the system's, and packages of their own.
 pub(crate) fn upstreams() -> Result {
-    let [_, _, python, npm, _] = need([Tool::Nginx, Tool::Apache, Tool::Pip, Tool::Npm, Tool::Node])?;
+    let [_, _, _, _, python, npm, _] = need([
+        Tool::Nginx,
+        Tool::Apache,
+        Tool::Lighttpd,
+        Tool::LighttpdDav,
+        Tool::Pip,
+        Tool::Npm,
+        Tool::Node,
+    ])?;
     let folder = workspace::root().join(UPSTREAMS);
-    python_packages(python, &folder.join("python"))?;
+    python_packages(python, &folder)?;
     npm_package(npm, &folder.join("npm"))
 }
 
-fn python_packages(python: &str, folder: &Path) -> Result {
-    let mut probe = Command::new(python);
-    probe.env("PYTHONPATH", folder).arg("-c").arg(format!("import {PYTHON_MODULES}"));
-    if works(&mut probe) {
+/// Installs them beside what is there and then takes its place, so that it is never half there.
+fn python_packages(python: &str, above: &Path) -> Result {
+    let folder = above.join("python");
+    let packages = PYTHON_PACKAGES.join("\n");
+    let installed = fs::read_to_string(folder.join(INSTALLED)).unwrap_or_default();
+    if let Some((interpreter, what)) = installed.split_once('\n')
+        && what.trim_end() == packages
+        && works(Command::new(interpreter).arg("--version"))
+    {
         return Ok(());
     }
-    let mut command = Command::new(python);
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--root-user-action=ignore",
-    ]);
-    run(command.args(["--upgrade", "--target"]).arg(folder).args(PYTHON_PACKAGES))
+    println!("installing {}", PYTHON_PACKAGES.join(", "));
+    let failed = |error: std::io::Error| format!("{UPSTREAMS} cannot be made: {error}");
+    // What a name like python3 stands for may depend on where and when it is called.
+    let interpreter =
+        crate::run::output(Command::new(python).args(["-c", "import sys; print(sys.executable)"]))?;
+    let new = above.join(format!("python-{}", std::process::id()));
+    fs::create_dir_all(&new).map_err(failed)?;
+    let mut command = Command::new(interpreter.trim());
+    command.args(["-m", "pip", "install", "--quiet", "--quiet", "--disable-pip-version-check"]);
+    command
+        .args(["--root-user-action=ignore", "--no-warn-conflicts", "--target"])
+        .arg(&new)
+        .args(PYTHON_PACKAGES);
+    let stamp = format!("{}\n{packages}\n", interpreter.trim());
+    let done = run(&mut command)
+        .and_then(|()| fs::write(new.join(INSTALLED), stamp).map_err(failed))
+        .and_then(|()| if folder.exists() { fs::remove_dir_all(&folder).map_err(failed) } else { Ok(()) })
+        .and_then(|()| fs::rename(&new, &folder).map_err(failed));
+    if done.is_err() {
+        // What failed is what counts.
+        drop(fs::remove_dir_all(&new));
+    }
+    done
 }
 
 fn npm_package(npm: &str, folder: &Path) -> Result {

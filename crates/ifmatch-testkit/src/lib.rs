@@ -8,6 +8,7 @@
 //! - [`history`]: checks what concurrent clients saw: counters and a linearizability checker.
 //! - [`process`]: runs a real server binary and kills it.
 //! - [`raw`]: sends exact bytes over a socket and reads one response at a time.
+//! - [`servers`]: real servers that nobody here wrote, and proxies, started for a test.
 //! - [`upstream`]: an origin that does what it is told, wrong or right, for what stands in front of it.
 //!
 //! **Invariant:** this crate depends on no other crate of the workspace, and nothing but tests depends on it.
@@ -18,4 +19,5 @@ pub mod history;
 pub mod process;
 pub mod raw;
 pub mod reference;
+pub mod servers;
 pub mod upstream;

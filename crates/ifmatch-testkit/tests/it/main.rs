@@ -9,4 +9,5 @@ mod promise;
 mod raw;
 mod register;
 mod rules;
+mod servers;
 mod upstream;

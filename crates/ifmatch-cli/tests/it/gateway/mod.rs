@@ -3,7 +3,6 @@
 mod audit;
 mod kill;
 mod real;
-mod upstreams;
 
 use crate::support::{TIMEOUT, ifmatch, listening};
 use ifmatch_testkit::process;

@@ -3,12 +3,12 @@
 #![allow(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
 
 use super::Gateway;
-use super::upstreams::{Kind, Place, Upstream};
 use crate::races::Random;
-use crate::support::{NONE, TIMEOUT, ask, assert_refused, connect, tag};
+use crate::support::{ask, assert_refused, connect, tag};
 use ifmatch_testkit::history::counter::{Counter, Miscount};
 use ifmatch_testkit::history::{Call, Outcome, Recorder, Version, check};
-use ifmatch_testkit::raw::{Connection, Response, exchange};
+use ifmatch_testkit::raw::{Connection, Response};
+use ifmatch_testkit::servers::{Kind, Place, Server};
 use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,17 +42,16 @@ const STEPS: u64 = 25;
 /// the end.
 fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
     let kind = upstream.kind;
-    let target = kind.target(name);
-    upstream.set(name, 0);
+    upstream.create(name, 0).unwrap();
     let read = || {
-        let response = exchange(upstream.address, TIMEOUT, ("GET", &target), NONE, None).unwrap();
-        let number = kind.number(&response);
+        let response = upstream.read(name).unwrap();
+        let number = kind.number(&response.content);
         (number.unwrap_or_else(|| panic!("{kind:?}: {}", response.text())), response)
     };
     let write = |(number, seen): (u64, Response)| {
         let own_tag = seen.value("etag").filter(|_| sends_tags).map(|tag| ("If-Match", tag));
         let condition: Vec<_> = own_tag.into_iter().collect();
-        upstream.write("PUT", &target, &condition, &kind.content(number + 1)) < 300
+        upstream.put(name, &condition, number + 1).unwrap() < 300
     };
     let mut acknowledged = 0;
     for _ in 0..ROUNDS {
@@ -67,9 +66,9 @@ fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
 
 /// All of a round are acknowledged, and one counts.
 fn loses_without(kind: Kind) {
-    let upstream = Upstream::start(kind);
-    let plain = without(upstream.place, "plain", false);
-    let tagged = without(upstream.place, "tagged", true);
+    let server = Server::start(kind).unwrap();
+    let plain = without(server.place(), "plain", false);
+    let tagged = without(server.place(), "tagged", true);
     println!("{kind:?}, unconditional: {plain:?}; with its own tags: {tagged:?}");
     let all_but_one = Counter { start: 0, acknowledged: WRITERS * ROUNDS, unknown: 0, end: ROUNDS };
     assert_eq!(plain, all_but_one);
@@ -89,26 +88,28 @@ struct Places {
 /// What a client of the gateway does with one document.
 struct Client {
     kind: Kind,
-    target: String,
+    name: String,
     connection: Connection,
 }
 
 impl Client {
     fn new(places: Places, name: &str) -> Self {
         let kind = places.upstream.kind;
-        Self { kind, target: kind.target(name), connection: connect(places.gateway) }
+        Self { kind, name: name.to_owned(), connection: connect(places.gateway) }
     }
 
     fn read(&mut self) -> Response {
-        ask(&mut self.connection, "GET", &self.target, NONE, None).unwrap()
+        let target = self.kind.target(&self.name);
+        ask(&mut self.connection, "GET", &target, self.kind.read_fields(), None).unwrap()
     }
 
     fn write(&mut self, method: &str, condition: Option<(&str, &str)>, number: u64) -> Response {
-        let mut fields = vec![self.kind.content_type()];
+        let mut fields = self.kind.write_fields().to_vec();
         fields.extend(condition);
-        let content = self.kind.content(number);
+        let target = self.kind.target(&self.name);
+        let content = self.kind.content(&self.name, number);
         let content = (method != "DELETE").then_some(content.as_slice());
-        ask(&mut self.connection, method, &self.target, &fields, content).unwrap()
+        ask(&mut self.connection, method, &target, &fields, content).unwrap()
     }
 
     fn put(&mut self, tag: &str, number: u64) -> Response {
@@ -128,7 +129,7 @@ impl Client {
     fn seen(&mut self) -> (String, u64) {
         let response = self.read();
         assert_eq!(response.status, 200, "{}", response.text());
-        let number = self.kind.number(&response);
+        let number = self.kind.number(&response.content);
         (tag(&response), number.unwrap_or_else(|| panic!("{:?}: {}", self.kind, response.text())))
     }
 }
@@ -148,7 +149,7 @@ fn is_applied(response: &Response) -> bool {
 
 /// Read, add one, write with the tag that was read; and from the start if that is refused.
 fn counts_every_increment(places: Places) {
-    places.upstream.set("n", 7);
+    places.upstream.create("n", 7).unwrap();
     let (acknowledged, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..WRITERS {
@@ -165,7 +166,7 @@ fn counts_every_increment(places: Places) {
                         continue;
                     }
                     // What was read while it was written is nothing to build on: the tag says so.
-                    let number = client.kind.number(&read);
+                    let number = client.kind.number(&read.content);
                     let is_applied = is_applied(&client.put(&tag(&read), number.unwrap_or(0) + 1));
                     assert!(number.is_some() || !is_applied, "half a document was replaced: {read:?}");
                     done += u64::from(is_applied);
@@ -224,7 +225,7 @@ fn lets_one_creator_win(places: Places) {
 }
 
 fn deletes_what_was_seen(places: Places) {
-    places.upstream.set("d", 1);
+    places.upstream.create("d", 1).unwrap();
     let mut client = Client::new(places, "d");
     let (first, _) = client.seen();
     assert_refused(&client.write("DELETE", None, 0), 428, "precondition_required");
@@ -243,7 +244,7 @@ fn deletes_what_was_seen(places: Places) {
 fn replaces_or_deletes(places: Places) {
     for round in 0..CONTESTS {
         let name = format!("contested-{round}");
-        places.upstream.set(&name, 1);
+        places.upstream.create(&name, 1).unwrap();
         let mut client = Client::new(places, &name);
         let (tag, _) = client.seen();
         let clients = [Client::new(places, &name), Client::new(places, &name)];
@@ -253,7 +254,7 @@ fn replaces_or_deletes(places: Places) {
         });
         let now = client.read();
         match (put.status, delete.status) {
-            (200..300, 412) => assert_eq!(client.kind.number(&now), Some(2), "round {round}"),
+            (200..300, 412) => assert_eq!(client.kind.number(&now.content), Some(2), "round {round}"),
             // Where nothing is, there is nothing to replace.
             (412, 200..300) => assert_eq!(now.status, 404, "round {round}"),
             other => panic!("round {round}: {other:?}: {} {}", put.text(), delete.text()),
@@ -263,7 +264,7 @@ fn replaces_or_deletes(places: Places) {
 
 /// A client that is alone is never refused.
 fn leaves_the_honest_alone(places: Places) {
-    places.upstream.set("honest", 0);
+    places.upstream.create("honest", 0).unwrap();
     let mut client = Client::new(places, "honest");
     for round in 0..HONEST {
         let (tag, number) = client.seen();
@@ -282,14 +283,14 @@ fn digest(tag: &str) -> String {
 }
 
 fn version(kind: Kind, response: &Response) -> Option<Version> {
-    let number = kind.number(response)?;
+    let number = kind.number(&response.content)?;
     Some(Version { tag: digest(&tag(response)), value: number.to_string() })
 }
 
 /// Clients that read, replace, delete and create: there is one order of everything that was acknowledged. What was
 /// refused is left out; a gateway may refuse more than it must.
 fn has_one_order(places: Places) {
-    places.upstream.set("mixed", 0);
+    places.upstream.create("mixed", 0).unwrap();
     let initial = version(places.upstream.kind, &Client::new(places, "mixed").read());
     let recorder = Recorder::new();
     thread::scope(|scope| {
@@ -349,9 +350,9 @@ fn steps(client: &mut Client, writer: u64, recorder: &Recorder) {
 }
 
 fn safe_with(kind: Kind) {
-    let upstream = Upstream::start(kind);
-    let gateway = Gateway::start(upstream.place.address);
-    let places = Places { upstream: upstream.place, gateway: gateway.address };
+    let server = Server::start(kind).unwrap();
+    let gateway = Gateway::start(server.address());
+    let places = Places { upstream: server.place(), gateway: gateway.address };
     leaves_the_honest_alone(places);
     deletes_what_was_seen(places);
     replaces_or_deletes(places);
