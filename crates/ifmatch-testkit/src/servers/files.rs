@@ -3,6 +3,7 @@
 use super::folder::write;
 use super::launch::{Launched, launch};
 use super::{Error, web};
+use crate::process;
 use std::net::SocketAddr;
 
 /// Which server of files.
@@ -66,6 +67,11 @@ impl Files {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.launched.address()
+    }
+
+    /// The process, for whoever wants to know what it says or to stop it.
+    pub fn process(&mut self) -> &mut process::Server {
+        self.launched.process()
     }
 
     /// The address of a file.

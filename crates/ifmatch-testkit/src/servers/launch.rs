@@ -38,21 +38,37 @@ pub(super) fn launch(
     command: impl Fn(u16, &Path) -> Result<Command, Error>,
 ) -> Result<Launched, Error> {
     for _ in 0..PORTS_MAX {
-        let folder = Folder::create()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let address = listener.and_then(|listener| listener.local_addr());
-        let address = address.map_err(|error| Error::new(format!("no free port: {error}")))?;
-        let mut command = command(address.port(), folder.path())?;
-        // Whatever it looks for or leaves where it is started is not the project's.
-        command.current_dir(folder.path());
-        let process = process::Server::spawn(&mut command);
-        let process = process.map_err(|error| Error::new(format!("{name}: {error}; {MISSING}")))?;
-        let mut launched = Launched { process, address, folder };
-        if launched.answers(name, target, &is_ready)? {
+        if let Some(launched) = launch_on(free_port()?, name, target, &is_ready, &command)? {
             return Ok(launched);
         }
     }
     Err(Error::new(format!("{name} found no port")))
+}
+
+/// A port that was free just now.
+fn free_port() -> Result<u16, Error> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    address.map(|address| address.port()).map_err(|error| Error::new(format!("no free port: {error}")))
+}
+
+/// Nothing if the port is somebody else's.
+fn launch_on(
+    port: u16,
+    name: &str,
+    target: &str,
+    is_ready: impl Fn(u16) -> bool,
+    command: impl Fn(u16, &Path) -> Result<Command, Error>,
+) -> Result<Option<Launched>, Error> {
+    let folder = Folder::create()?;
+    let mut command = command(port, folder.path())?;
+    // Whatever it looks for or leaves where it is started is not the project's.
+    command.current_dir(folder.path());
+    let process = process::Server::spawn(&mut command);
+    let process = process.map_err(|error| Error::new(format!("{name}: {error}; {MISSING}")))?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut launched = Launched { process, address, folder };
+    Ok(launched.answers(name, target, is_ready)?.then_some(launched))
 }
 
 impl Launched {
@@ -86,7 +102,9 @@ impl Launched {
                 }
                 _ => {
                     let said = self.process.stderr().text() + &self.process.stdout().text();
-                    return match said.to_ascii_lowercase().contains("in use") {
+                    // Not everybody says why it ended.
+                    let is_taken = said.to_ascii_lowercase().contains("in use") || self.listener().is_some();
+                    return match is_taken {
                         true => Ok(false),
                         false => Err(Error::new(format!("{name} ended: {said}\n{MISSING}"))),
                     };
@@ -95,19 +113,57 @@ impl Launched {
         }
     }
 
-    /// Whether the socket that listens at the address is one of the process, as the kernel has it.
-    fn listens(&self) -> bool {
-        let port = format!("0100007F:{:04X}", self.address.port());
-        let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-        let inode = table.lines().find_map(|line| {
+    /// The socket that listens at the address, as the kernel has it.
+    fn listener(&self) -> Option<String> {
+        let address = format!("0100007F:{:04X}", self.address.port());
+        let table = fs::read_to_string("/proc/net/tcp").ok()?;
+        table.lines().find_map(|line| {
             let columns: Vec<_> = line.split_whitespace().collect();
-            (columns.get(1) == Some(&port.as_str()) && columns.get(3) == Some(&LISTENS))
-                .then(|| columns.get(9).map(|inode| format!("socket:[{inode}]")))
-                .flatten()
-        });
-        let open = fs::read_dir(format!("/proc/{}/fd", self.process.id()));
-        inode.zip(open.ok()).is_some_and(|(inode, open)| {
-            open.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|link| link == Path::new(&inode)))
+            let is_it = columns.get(1) == Some(&address.as_str()) && columns.get(3) == Some(&LISTENS);
+            let inode = columns.get(9).filter(|_| is_it)?;
+            Some(format!("socket:[{inode}]"))
         })
+    }
+
+    /// Whether that socket is one of the process.
+    fn listens(&self) -> bool {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.process.id()));
+        self.listener().zip(open.ok()).is_some_and(|(listener, open)| {
+            open.flatten()
+                .any(|file| fs::read_link(file.path()).is_ok_and(|link| link == Path::new(&listener)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::servers::{Kind, Server, commands};
+
+    /// One that answers already has the port, and what it answers is just what is waited for.
+    #[test]
+    fn a_port_of_another_is_given_up() {
+        for kind in Kind::ALL {
+            let other = Server::start(kind).unwrap();
+            let command = |port, folder: &_| commands::command(kind, port, folder);
+            let is_ready = |status| status == 404;
+            let target = kind.target("nothing");
+            let launched = launch_on(other.address().port(), kind.name(), &target, is_ready, command);
+            assert!(launched.unwrap().is_none(), "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn what_ended_is_told_with_what_it_said() {
+        let command = |_, _: &Path| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo no such setting >&2; exit 1"]);
+            Ok(command)
+        };
+        let error = launch("a shell", "/", |_| true, command).unwrap_err().to_string();
+        assert!(error.contains("a shell ended: no such setting"), "{error}");
+        let error =
+            launch("nobody", "/", |_| true, |_, _| Ok(Command::new("/nobody"))).unwrap_err().to_string();
+        assert!(error.contains("cargo xtask upstreams"), "{error}");
     }
 }

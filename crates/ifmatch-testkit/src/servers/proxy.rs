@@ -2,6 +2,7 @@
 
 use super::launch::{Launched, launch};
 use super::{Error, web};
+use crate::process;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -88,6 +89,11 @@ impl Proxy {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.launched.address()
+    }
+
+    /// The process, for whoever wants to know what it says or to stop it.
+    pub fn process(&mut self) -> &mut process::Server {
+        self.launched.process()
     }
 
     /// The address of a target behind it.

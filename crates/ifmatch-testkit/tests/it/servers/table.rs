@@ -1,5 +1,5 @@
-//! The servers that nobody here wrote: each starts, and answers as the table says. What is proved elsewhere about lost
-//! updates is held against this table.
+//! Each server starts, and answers to conditions as the table says. What is proved elsewhere about lost updates is held
+//! against this table.
 
 #![allow(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
 
