@@ -14,7 +14,8 @@ const NOTE: &str = "NOTE:";
 pub enum Kind {
     /// nginx with its DAV module: files; tags from time and size, conditions of PUT ignored.
     NginxDav,
-    /// Apache with `mod_dav_fs`: files; looks at conditions first and writes later.
+    /// Apache with `mod_dav_fs`: files; looks at conditions first and writes later. In the first second of a file its tag
+    /// is weak, and If-Match with it is 412.
     ApacheDav,
     /// lighttpd with `mod_webdav`: files; judges conditions and writes in one thread, so that nothing comes between.
     Lighttpd,
@@ -22,7 +23,8 @@ pub enum Kind {
     WsgiDav,
     /// Radicale: cards of an address book; judges conditions and writes while it holds the folder for itself.
     Radicale,
-    /// Kinto with everything in memory: looks at conditions first and writes later, tags from time.
+    /// Kinto with everything in memory: looks at conditions first and writes later, but so soon that tries seldom hit the
+    /// moment between; tags are times in milliseconds, and If-Match with anything but a number is 400.
     Kinto,
     /// An app of a few lines in Django with a database: its own decorator judges, the view writes later.
     Django,

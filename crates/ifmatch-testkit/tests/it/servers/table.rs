@@ -3,12 +3,10 @@
 
 #![allow(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
 
-use ifmatch_testkit::servers::{Fields, Kind, Place, Server, WAIT_MAX};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// Between two looks at a tag that is weak for as long as the file is new.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+use super::settled;
+use ifmatch_testkit::raw::Response;
+use ifmatch_testkit::servers::{Fields, Kind, Place, Server};
+use std::time::Instant;
 
 /// What a server says to a PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,21 +70,16 @@ impl<'a> Document<'a> {
         Self { place, name, number: 1 }
     }
 
-    /// The tag, once it is not weak for the one reason that the file is new; checks what is there.
-    fn tag(&self, tags: Tags) -> Option<String> {
-        let end = Instant::now() + WAIT_MAX;
-        loop {
-            let response = self.place.read(self.name).expect("an answer");
-            let number = self.place.kind.number(&response.content);
-            assert_eq!((response.status, number), (200, Some(self.number)), "{}", response.text());
-            let tag = response.value("etag").map(str::to_owned);
-            let is_new = tag.as_ref().is_some_and(|tag| tag.starts_with("W/")) && tags == Tags::Strong;
-            if !is_new {
-                return tag;
-            }
-            assert!(Instant::now() < end, "{tag:?} stays weak");
-            thread::sleep(LOOK_AGAIN);
-        }
+    /// The tag; checks what is there.
+    fn tag(&self) -> Option<String> {
+        let response = settled(self.place, self.name);
+        self.check(&response);
+        response.value("etag").map(str::to_owned)
+    }
+
+    fn check(&self, response: &Response) {
+        let number = self.place.kind.number(&response.content);
+        assert_eq!((response.status, number), (200, Some(self.number)), "{}", response.text());
     }
 
     /// Puts a number that is longer: tags from time and size alone see no other change within a second. What is there
@@ -97,24 +90,24 @@ impl<'a> Document<'a> {
         if status < 300 {
             self.number = number;
         }
-        self.tag(Tags::None);
+        self.check(&self.place.read(self.name).expect("an answer"));
         status
     }
 }
 
 /// What a server does.
-fn measured(place: Place, expected: Tags) -> Row {
+fn measured(place: Place) -> Row {
     let names = ["current", "stale", "plain", "unknown", "exists"];
     let [mut current, mut stale, mut plain, mut unknown, mut exists] =
         names.map(|name| Document::create(place, name));
-    let tag = current.tag(expected);
+    let tag = current.tag();
     let tags = match &tag {
         None => Tags::None,
         Some(tag) if tag.starts_with("W/") => Tags::Weak,
         Some(_) => Tags::Strong,
     };
     let never = "\"never\"".to_owned();
-    let first = stale.tag(expected).unwrap_or_else(|| never.clone());
+    let first = stale.tag().unwrap_or_else(|| never.clone());
     assert!(stale.put(&[("If-Match", &first)]) < 300);
     let nothing = place.put("new", &[("If-None-Match", "*")], 1).expect("an answer");
     let read = place.read("new").expect("an answer");
@@ -136,7 +129,7 @@ fn answers_as_the_table_says(kind: Kind) {
     let began = Instant::now();
     let server = Server::start(kind).expect("a running server");
     println!("{} started in {:?}", kind.name(), began.elapsed());
-    assert_eq!(measured(server.place(), row.tags), *row);
+    assert_eq!(measured(server.place()), *row);
     // What the harness says of it is what the table says.
     assert_eq!(kind.creates(), row.new < 300);
     assert_eq!(kind.ignores_conditions(), row.stale < 300);
