@@ -7,7 +7,6 @@ mod collection;
 mod digest;
 mod documents;
 mod failure;
-mod json;
 mod patch;
 mod prefer;
 mod respond;

@@ -1,10 +1,9 @@
 //! PATCH (RFC 5789) with merge patches (RFC 7396) and JSON Patch (RFC 6902): all or nothing, and bounded.
 
-use crate::json;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use ifmatch_core::{Code, Reason, Refusal};
+use ifmatch_core::{Code, Reason, Refusal, json};
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{
     AddOperation, CopyOperation, MoveOperation, PatchOperation, RemoveOperation, ReplaceOperation,

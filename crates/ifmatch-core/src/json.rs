@@ -1,10 +1,10 @@
-//! JSON that is changed must not lose anything: numbers keep their digits, members their order, and what cannot be kept
-//! is refused instead of being dropped.
+//! JSON that loses nothing: numbers keep their digits, members their order, and what cannot be kept is refused instead
+//! of being dropped.
 
+use core::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use std::fmt;
 
 /// How the parser hands over numbers with all their digits, as an object with this one member. Content that has the
 /// name itself could not be told apart, so it is not taken.
@@ -12,9 +12,12 @@ const NUMBER_TOKEN: &str = "$serde_json::private::Number";
 
 /// Reads a JSON text. Duplicate member names are an error: one of the two would be lost. Nesting is bounded by the
 /// parser (128).
-pub(crate) fn parse(text: &[u8]) -> Result<Value, String> {
+///
+/// # Errors
+/// In words of the parser, with line and column.
+pub fn parse(text: &[u8]) -> Result<Value, String> {
     if text.windows(NUMBER_TOKEN.len()).any(|w| w == NUMBER_TOKEN.as_bytes()) {
-        return Err("it has a member name that is reserved by this server".to_owned());
+        return Err("it has a member name that is reserved here".to_owned());
     }
     serde_json::from_slice::<Unique>(text).map(|unique| unique.0).map_err(|error| error.to_string())
 }
@@ -88,7 +91,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 }
 
 /// Equality by JSON value (RFC 6902, Section 4.6): numbers numerically, objects without regard to order.
-pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+pub fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => decimal(&a.to_string()) == decimal(&b.to_string()),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
@@ -123,7 +126,7 @@ fn decimal(text: &str) -> (bool, String, i128) {
 }
 
 /// Octets the value takes as JSON text, about; stops counting past `max`.
-pub(crate) fn size(value: &Value, max: usize) -> usize {
+pub fn size(value: &Value, max: usize) -> usize {
     let own = |n: usize| n + 2;
     match value {
         Value::Null | Value::Bool(_) => 5,
