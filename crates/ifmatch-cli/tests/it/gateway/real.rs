@@ -64,17 +64,24 @@ fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
     Counter { start: 0, acknowledged, unknown: 0, end: read().0 }
 }
 
-/// All of a round are acknowledged, and one counts.
+/// All of a round are acknowledged, and one counts; or none, where a condition is asked for.
 fn loses_without(kind: Kind) {
     let server = Server::start(kind).unwrap();
     let plain = without(server.place(), "plain", false);
     let tagged = without(server.place(), "tagged", true);
     println!("{kind:?}, unconditional: {plain:?}; with its own tags: {tagged:?}");
+    if kind.requires_conditions() {
+        assert_eq!(plain, Counter { start: 0, acknowledged: 0, unknown: 0, end: 0 });
+        return;
+    }
     let all_but_one = Counter { start: 0, acknowledged: WRITERS * ROUNDS, unknown: 0, end: ROUNDS };
     assert_eq!(plain, all_but_one);
     assert_eq!(plain.check(), Err(Miscount::Lost((WRITERS - 1) * ROUNDS)));
     if kind.ignores_conditions() {
         assert_eq!(tagged, all_but_one);
+    }
+    if kind.is_atomic() {
+        assert_eq!(tagged, Counter { start: 0, acknowledged: ROUNDS, unknown: 0, end: ROUNDS });
     }
 }
 
@@ -389,4 +396,34 @@ servers! {
     flask: Kind::Flask;
     wsgidav: Kind::WsgiDav;
     http_server: Kind::HttpServer;
+    lighttpd: Kind::Lighttpd;
+    radicale: Kind::Radicale;
+    kinto: Kind::Kinto;
+    django: Kind::Django;
+}
+
+/// It asks for conditions itself, and the gateway, which evaluates, does not hand them on: nothing can be written, and
+/// nothing is lost.
+mod flask_smorest {
+    use super::*;
+
+    #[test]
+    fn alone_refuses_writes_without_a_condition() {
+        loses_without(Kind::FlaskSmorest);
+    }
+
+    #[test]
+    fn behind_the_gateway_refuses_all() {
+        let server = Server::start(Kind::FlaskSmorest).unwrap();
+        let gateway = Gateway::start(server.address());
+        let places = Places { upstream: server.place(), gateway: gateway.address };
+        places.upstream.create("kept", 7).unwrap();
+        let mut client = Client::new(places, "kept");
+        let (tag, _) = client.seen();
+        for answer in [client.put(&tag, 8), client.delete(&tag)] {
+            assert_eq!(answer.status, 428, "{}", answer.text());
+            assert!(answer.text().contains("Precondition Required"), "{}", answer.text());
+        }
+        assert_eq!(client.seen().1, 7);
+    }
 }

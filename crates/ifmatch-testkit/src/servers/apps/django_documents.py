@@ -11,7 +11,15 @@ from django.conf import settings
 
 settings.configure(
     ALLOWED_HOSTS=["*"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": sys.argv[2]}},
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": sys.argv[2],
+            # Writers wait for each other; otherwise some would be told that the database is locked.
+            "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+        }
+    },
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="nothing here is secret",
 )
