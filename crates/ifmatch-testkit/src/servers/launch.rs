@@ -17,6 +17,9 @@ const PORTS_MAX: usize = 5;
 /// Between two looks at whether it answers.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How long one look may take: whoever took the port may never answer.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+
 /// What a listening socket is in the kernel's table.
 const LISTENS: &str = "0A";
 
@@ -89,7 +92,7 @@ impl Launched {
         let end = Instant::now() + WAIT_MAX;
         loop {
             let none: &[(&str, &str)] = &[];
-            let answer = raw::exchange(self.address, WAIT_MAX, ("GET", target), none, None);
+            let answer = raw::exchange(self.address, LOOK_MAX, ("GET", target), none, None);
             // Whoever took the port may answer as well.
             if answer.is_ok_and(|response| is_ready(response.status)) && self.listens() {
                 return Ok(true);

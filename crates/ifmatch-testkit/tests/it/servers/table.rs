@@ -124,12 +124,30 @@ fn measured(place: Place) -> Row {
     }
 }
 
+/// A client that changes one member of what it read and knows nothing of the others.
+fn can_be_written_back(place: Place) {
+    let Some(pointer) = place.kind.number_pointer() else { return };
+    let (_, member) = pointer.rsplit_once('/').expect("a pointer");
+    place.create("returned", 1234).expect("a new document");
+    let read = settled(place, "returned");
+    assert!(read.text().contains(&format!("\"{member}\":")), "{}", read.text());
+    let content = read.text().replacen("1234", "5678", 1);
+    let condition = read.value("etag").map(|tag| ("If-Match", tag));
+    let condition: Vec<_> = condition.into_iter().collect();
+    let target = place.kind.target("returned");
+    let status = place.write("PUT", &target, &condition, content.as_bytes()).expect("an answer");
+    assert!(status < 300, "{status}");
+    let read = settled(place, "returned");
+    assert_eq!(place.kind.number(&read.content), Some(5678), "{}", read.text());
+}
+
 fn answers_as_the_table_says(kind: Kind) {
     let row = TABLE.iter().find(|row| row.kind == kind).expect("each kind has a row");
     let began = Instant::now();
     let server = Server::start(kind).expect("a running server");
     println!("{} started in {:?}", kind.name(), began.elapsed());
     assert_eq!(measured(server.place()), *row);
+    can_be_written_back(server.place());
     // What the harness says of it is what the table says.
     assert_eq!(kind.creates(), row.new < 300);
     assert_eq!(kind.ignores_conditions(), row.stale < 300);
