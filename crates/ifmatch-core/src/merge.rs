@@ -66,6 +66,18 @@ pub struct Merge {
 }
 
 impl Merge {
+    /// One conflict about the whole text: for texts that cannot be merged by member.
+    pub fn whole(base: &Value, theirs: &Value, mine: &Value) -> Self {
+        let conflict = Conflict {
+            path: String::new(),
+            kind: Kind::BothChanged,
+            base: Some(base.clone()),
+            theirs: Some(theirs.clone()),
+            mine: Some(mine.clone()),
+        };
+        Self { value: theirs.clone(), conflicts: vec![conflict], taken: Vec::new() }
+    }
+
     /// The merged text. Where a conflict is open, it is as theirs.
     pub fn value(&self) -> &Value {
         &self.value
