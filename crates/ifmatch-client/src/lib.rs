@@ -58,8 +58,8 @@
 //! Nor does a value get a version that no server said, or a write a condition that is none:
 //!
 //! ```compile_fail,E0624
-//! # fn demo(version: ifmatch_client::Versioned<()>) {
-//! ifmatch_client::Versioned::new(1, unimplemented!());
+//! # fn demo(any: ()) {
+//! ifmatch_client::Versioned::new(1, any);
 //! # }
 //! ```
 //!
