@@ -15,7 +15,8 @@ const NOTHING: &str = "/nothing-is-here";
 pub enum ProxyKind {
     /// nginx that compresses for whoever accepts gzip: strong tags become weak, `"x"` is shown as `W/"x"`.
     NginxGzip,
-    /// Apache that compresses for whoever accepts gzip: `"x"` is shown as `"x-gzip"`.
+    /// Apache that compresses for whoever accepts gzip: `"x"` is shown as `"x-gzip"`. Content of less than a hundred
+    /// bytes may go out as it is, tag and all, by how it came in.
     ApacheDeflate,
     /// nginx that keeps what was answered with 200 for ten minutes, whatever is written meanwhile: tags are stale. What
     /// it answers out of its cache has `X-Cache: HIT`.

@@ -27,6 +27,11 @@ fn tag(response: &Response) -> String {
 /// The tag of the server, and the one that who accepts gzip is shown.
 fn tags(proxy: ProxyKind) -> (String, String) {
     let (server, proxy) = start(proxy);
+    // Long enough for everybody to find it worth compressing.
+    let content = format!("{{\"number\":1,\"text\":\"{}\"}}", "a".repeat(1000));
+    let target = server.kind().target("note");
+    let status = server.place().write("PUT", &target, &[], content.as_bytes());
+    assert_eq!(status.expect("an answer"), 204);
     let own = tag(&server.place().read("note").expect("an answer"));
     let plain = get(&proxy, server.place(), &[]);
     assert_eq!((tag(&plain), plain.value("content-encoding")), (own.clone(), None));
