@@ -1,5 +1,6 @@
 //! The gateway, as a process of its own, in front of servers that know nothing of it.
 
+mod alone;
 mod audit;
 mod kill;
 mod real;

@@ -3,9 +3,10 @@
 #![allow(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
 
 use super::Gateway;
+use super::alone::loses_without;
 use crate::races::Random;
 use crate::support::{ask, assert_refused, connect, tag};
-use ifmatch_testkit::history::counter::{Counter, Miscount};
+use ifmatch_testkit::history::counter::Counter;
 use ifmatch_testkit::history::{Call, Outcome, Recorder, Version, check};
 use ifmatch_testkit::raw::{Connection, Response};
 use ifmatch_testkit::servers::{Kind, Place, Server};
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Clients that write at the same time.
-const WRITERS: u64 = 6;
+pub(super) const WRITERS: u64 = 6;
 
 /// Clients that want to create the same at the same time.
 const CREATORS: usize = 6;
@@ -26,9 +27,6 @@ const INCREMENTS: u64 = 8;
 /// After so many reads a client gives up.
 const ATTEMPTS_MAX: usize = 10_000;
 
-/// Rounds without the gateway, in each of which every client reads before any writes.
-const ROUNDS: u64 = 5;
-
 /// Rounds of clients that want the same and of whom one may have it.
 const CONTESTS: usize = 4;
 
@@ -37,53 +35,6 @@ const HONEST: u64 = 50;
 
 /// Steps of each client that does this and that.
 const STEPS: u64 = 25;
-
-/// Rounds without the gateway: all read, then all write at the same time. What was acknowledged, and what is there in
-/// the end.
-fn without(upstream: Place, name: &str, sends_tags: bool) -> Counter {
-    let kind = upstream.kind;
-    upstream.create(name, 0).unwrap();
-    let read = || {
-        let response = upstream.read(name).unwrap();
-        let number = kind.number(&response.content);
-        (number.unwrap_or_else(|| panic!("{kind:?}: {}", response.text())), response)
-    };
-    let write = |(number, seen): (u64, Response)| {
-        let own_tag = seen.value("etag").filter(|_| sends_tags).map(|tag| ("If-Match", tag));
-        let condition: Vec<_> = own_tag.into_iter().collect();
-        upstream.put(name, &condition, number + 1).unwrap() < 300
-    };
-    let mut acknowledged = 0;
-    for _ in 0..ROUNDS {
-        let seen: Vec<_> = (0..WRITERS).map(|_| read()).collect();
-        acknowledged += thread::scope(|scope| {
-            let threads: Vec<_> = seen.into_iter().map(|seen| scope.spawn(|| write(seen))).collect();
-            threads.into_iter().map(|thread| u64::from(thread.join().unwrap())).sum::<u64>()
-        });
-    }
-    Counter { start: 0, acknowledged, unknown: 0, end: read().0 }
-}
-
-/// All of a round are acknowledged, and one counts; or none, where a condition is asked for.
-fn loses_without(kind: Kind) {
-    let server = Server::start(kind).unwrap();
-    let plain = without(server.place(), "plain", false);
-    let tagged = without(server.place(), "tagged", true);
-    println!("{kind:?}, unconditional: {plain:?}; with its own tags: {tagged:?}");
-    if kind.requires_conditions() {
-        assert_eq!(plain, Counter { start: 0, acknowledged: 0, unknown: 0, end: 0 });
-        return;
-    }
-    let all_but_one = Counter { start: 0, acknowledged: WRITERS * ROUNDS, unknown: 0, end: ROUNDS };
-    assert_eq!(plain, all_but_one);
-    assert_eq!(plain.check(), Err(Miscount::Lost((WRITERS - 1) * ROUNDS)));
-    if kind.ignores_conditions() {
-        assert_eq!(tagged, all_but_one);
-    }
-    if kind.is_atomic() {
-        assert_eq!(tagged, Counter { start: 0, acknowledged: ROUNDS, unknown: 0, end: ROUNDS });
-    }
-}
 
 /// A server, and the gateway in front of it.
 #[derive(Debug, Clone, Copy)]
