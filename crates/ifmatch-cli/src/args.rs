@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::inspect::Inspect;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ifmatch_core::Mode;
 use ifmatch_gateway::settings::Origin;
@@ -52,6 +53,8 @@ reached; 4 the write was refused.";
 pub(crate) enum Command {
     /// Serve resources whose every write is conditional, or protect any API: --upstream URL
     Serve(Box<Serve>),
+    /// Are this API's validators fit for conditional writes?
+    Inspect(Box<Inspect>),
     /// Check a configuration file and tell what it means
     #[command(after_help = "Example:\n  ifmatch check ifmatch.toml")]
     Check {
@@ -256,7 +259,7 @@ impl Output {
 impl Command {
     /// Whether its result is a report, which has all forms.
     pub(crate) fn reports(&self) -> bool {
-        false
+        matches!(self, Self::Inspect(_))
     }
 }
 

@@ -6,6 +6,7 @@ mod check;
 mod doubt;
 mod exit;
 mod explain;
+mod inspect;
 mod output;
 mod report;
 mod serve;
@@ -43,6 +44,7 @@ fn run(cli: Cli) -> Ended {
         )));
     }
     let ended = match cli.command {
+        Command::Inspect(inspect) => return inspect::run(&inspect, format),
         Command::Serve(serve) => serve::run(&serve, format),
         Command::Check { file } => check::run(&file, format),
         Command::Doubt(doubt) => doubt::run(&doubt, format),

@@ -1,0 +1,140 @@
+//! The collection that lists the resource: do its items carry tags, or has a client to read each item again before it may
+//! write?
+
+use super::found::Found;
+use super::look::Look;
+use ifmatch_client::wire::{Request, Url};
+use serde_json::{Map, Value};
+
+/// Members that are, or may be sent back as, a version.
+const NAMES: [&str; 12] = [
+    "etag",
+    "_etag",
+    "@odata.etag",
+    "$etag",
+    "version",
+    "_version",
+    "revision",
+    "rev",
+    "_rev",
+    "resourceversion",
+    "lock_version",
+    "row_version",
+];
+
+const WHAT: &str = "list items carry tags";
+
+pub(super) async fn check(look: &mut Look<'_>) {
+    let asked = look.plan.list.clone();
+    let candidates = asked.clone().map_or_else(|| above(&look.base.url), |list| vec![list]);
+    for url in candidates {
+        let request = Request::get(url);
+        let answer = match look.follow(&request).await {
+            Ok(answer) if answer.status.is_success() => answer,
+            Ok(answer) if asked.is_some() => {
+                return look.unknown(WHAT, format!("the list is answered {}", answer.status.as_u16()));
+            }
+            Err(why) if asked.is_some() => return look.unknown(WHAT, why),
+            _ => continue,
+        };
+        let document = serde_json::from_slice::<Value>(&answer.content).ok();
+        match document.as_ref().and_then(items) {
+            Some(items) if items.is_empty() => return look.unknown(WHAT, "the list is empty"),
+            Some(items) => return judge(look, &request, &items),
+            None if asked.is_some() => return look.unknown(WHAT, "it is no JSON list of objects"),
+            None => {}
+        }
+    }
+    look.unknown(WHAT, "no list was found above; --list URL names one");
+}
+
+/// Where a list may be: the path above, with a slash at its end and without.
+fn above(url: &Url) -> Vec<Url> {
+    let path = url.path().trim_end_matches('/');
+    let Some((parent, last)) = path.rsplit_once('/') else { return Vec::new() };
+    if last.is_empty() {
+        return Vec::new();
+    }
+    let paths = [format!("{parent}/"), parent.to_owned()];
+    let paths = paths.into_iter().filter(|path| !path.is_empty());
+    let urls = paths.map(|path| {
+        let mut list = url.clone();
+        list.set_path(&path);
+        list.set_query(None);
+        list.set_fragment(None);
+        list
+    });
+    urls.collect()
+}
+
+/// The objects of a list: the document itself, or the one array of objects that a member of it is.
+fn items(document: &Value) -> Option<Vec<&Map<String, Value>>> {
+    let objects = |value: &Value| -> Option<usize> {
+        let array = value.as_array()?;
+        array.iter().all(Value::is_object).then_some(array.len())
+    };
+    let array = match document {
+        Value::Array(_) => Some(document),
+        Value::Object(members) => {
+            let mut arrays = members.values().filter(|value| objects(value).is_some());
+            arrays.next().filter(|_| arrays.next().is_none())
+        }
+        _ => None,
+    };
+    let array = array.filter(|array| objects(array).is_some())?.as_array()?;
+    Some(array.iter().filter_map(Value::as_object).collect())
+}
+
+fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) {
+    let named = |item: &&Map<String, Value>| {
+        item.iter()
+            .find(|(name, value)| {
+                NAMES.contains(&name.to_ascii_lowercase().as_str())
+                    && (value.is_string() || value.is_number())
+            })
+            .map(|(name, _)| name.clone())
+    };
+    let with: Vec<String> = items.iter().filter_map(named).collect();
+    match with.first() {
+        Some(name) if with.len() == items.len() => {
+            look.ok(WHAT, format!("{name:?} in each of {}", items.len()))
+        }
+        _ => {
+            let seen = format!("{} of {} items", with.len(), items.len());
+            let names = items.first().map(|item| item.keys().take(8).cloned().collect::<Vec<_>>().join(", "));
+            let found = Found::warn("V011", "list items carry no tag", &seen, request).mark(
+                &format!("item: {{ {} }}", names.unwrap_or_default()),
+                "",
+                "no member that could be sent back in If-Match",
+            );
+            look.find(found);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_found() {
+        let count = |text: &str| items(&serde_json::from_str(text).unwrap()).map(|items| items.len());
+        assert_eq!(count("[{\"a\":1},{}]"), Some(2));
+        assert_eq!(count("{\"total\":1,\"items\":[{}]}"), Some(1));
+        assert_eq!(count("[]"), Some(0));
+        for none in ["{\"a\":[{}],\"b\":[{}]}", "[1]", "5", "{\"a\":1}"] {
+            assert_eq!(count(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn paths_above() {
+        let paths = |url: &str| -> Vec<String> {
+            above(&Url::parse(url).unwrap()).iter().map(|url| url.path().to_owned()).collect()
+        };
+        assert_eq!(paths("http://a/v1/orders/42?x"), ["/v1/orders/", "/v1/orders"]);
+        assert_eq!(paths("http://a/v1/orders/"), ["/v1/", "/v1"]);
+        assert_eq!(paths("http://a/x"), ["/"]);
+        assert!(paths("http://a/").is_empty());
+    }
+}

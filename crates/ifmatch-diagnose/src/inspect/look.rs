@@ -1,0 +1,251 @@
+//! The run: what is sent, what was seen, what is said.
+
+use super::facts;
+use super::found::{Found, clean};
+use super::report::{Check, First, Inspection, Severity, State, Validators};
+use super::{CONTENT_BYTES_MAX, Plan, REQUESTS_MAX, Trouble, shown};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
+use ifmatch_client::wire::{Access, Answer, Http, Request};
+use ifmatch_client::{Tag, secret};
+
+/// Why a check says nothing.
+pub(super) type Why = String;
+
+/// The run.
+pub(super) struct Look<'a> {
+    pub(super) plan: &'a Plan,
+    access: Access,
+    http: Http,
+    sent: usize,
+    unanswered: usize,
+    redirected_from: Option<String>,
+    /// The representation that everything is compared with.
+    pub(super) base: Answer,
+    first: First,
+    /// Whether all reads showed the same tag, so that others can be compared with it.
+    pub(super) is_stable: bool,
+    /// The line by which a cache said that it answered by itself, if one has.
+    pub(super) hit: Option<String>,
+    /// Whether If-Match is evaluated on reads, once that is known.
+    pub(super) judges_reads: Option<bool>,
+    checks: Vec<Check>,
+    findings: Vec<super::Finding>,
+}
+
+impl<'a> Look<'a> {
+    /// The first read.
+    pub(super) async fn begin(plan: &'a Plan, access: &Access) -> Result<Self, Trouble> {
+        let mut access = access.clone();
+        access.limits.content_bytes_max = access.limits.content_bytes_max.min(CONTENT_BYTES_MAX);
+        let mut http = access.connect()?;
+        let base = http.follow(&Request::get(plan.url.clone())).await?;
+        if base.status != StatusCode::OK {
+            let url = clean(&shown(&base.url, plan.show_secrets));
+            return Err(Trouble::Status { url, status: base.status });
+        }
+        if base.url.origin() != plan.url.origin() {
+            // What was meant for one origin is not sent to another.
+            access = nameless(&access);
+            http = access.connect()?;
+        }
+        let redirected_from = (!base.hops.is_empty()).then(|| shown(&plan.url, plan.show_secrets));
+        let first = First {
+            status: base.status.as_u16(),
+            version: format!("{:?}", base.version),
+            took_ms: u64::try_from(base.took.as_millis()).unwrap_or(u64::MAX),
+            content_type: base.text(CONTENT_TYPE).map(clean),
+            content_bytes: base.content.len(),
+            through: facts::through(&base.headers),
+        };
+        let hit = facts::hit(&base.headers);
+        Ok(Self {
+            plan,
+            access,
+            hit,
+            http,
+            sent: 1 + base.hops.len(),
+            unanswered: 0,
+            redirected_from,
+            base,
+            first,
+            is_stable: true,
+            judges_reads: None,
+            checks: Vec::new(),
+            findings: Vec::new(),
+        })
+    }
+
+    /// A GET of the resource.
+    pub(super) fn get(&self) -> Request {
+        Request::get(self.base.url.clone())
+    }
+
+    /// A GET of the resource with a field.
+    pub(super) fn get_with(&self, name: HeaderName, value: &str) -> Request {
+        // What is put into fields here is ours, or came out of a field.
+        let value = HeaderValue::from_str(value).unwrap_or_else(|_| HeaderValue::from_static(""));
+        self.get().with(name, value)
+    }
+
+    /// The tag of the representation that everything is compared with.
+    pub(super) fn tag(&self) -> Option<Tag> {
+        self.base.tag()
+    }
+
+    /// The same, if it can be sent in If-Match.
+    pub(super) fn strong_tag(&self) -> Option<Tag> {
+        self.tag().filter(|tag| !tag.is_weak())
+    }
+
+    /// Sends a request on the connection that was used before.
+    pub(super) async fn ask(&mut self, request: &Request) -> Result<Answer, Why> {
+        let http = self.http.clone();
+        self.send(&http, request).await
+    }
+
+    /// Sends it over a new connection.
+    pub(super) async fn ask_anew(&mut self, request: &Request) -> Result<Answer, Why> {
+        let http = self.access.connect().map_err(|error| error.to_string())?;
+        self.send(&http, request).await
+    }
+
+    /// Sends it over a new connection, without credentials.
+    pub(super) async fn ask_nameless(&mut self, request: &Request) -> Result<Answer, Why> {
+        let http = nameless(&self.access).connect().map_err(|error| error.to_string())?;
+        self.send(&http, request).await
+    }
+
+    /// [`ask`](Self::ask), for an answer with status 200.
+    pub(super) async fn read(&mut self, request: &Request) -> Result<Answer, Why> {
+        let answer = self.ask(request).await?;
+        match answer.status {
+            StatusCode::OK => Ok(answer),
+            status => Err(format!("answered {}", status.as_u16())),
+        }
+    }
+
+    /// Follows redirects, and takes any status.
+    pub(super) async fn follow(&mut self, request: &Request) -> Result<Answer, Why> {
+        self.count()?;
+        let http = self.http.clone();
+        let answer = http.follow(request).await;
+        self.judge(answer.map_err(|error| error.to_string()))
+    }
+
+    async fn send(&mut self, http: &Http, request: &Request) -> Result<Answer, Why> {
+        self.count()?;
+        let answer = http.send(request).await;
+        self.judge(answer.map_err(|error| error.to_string()))
+    }
+
+    fn count(&mut self) -> Result<(), Why> {
+        if self.sent >= REQUESTS_MAX {
+            return Err(format!("{REQUESTS_MAX} requests were sent, which is the limit"));
+        }
+        self.sent += 1;
+        Ok(())
+    }
+
+    /// An answer that says something; 501 does, about the method.
+    fn judge(&mut self, answer: Result<Answer, Why>) -> Result<Answer, Why> {
+        let answer = answer.inspect_err(|_| self.unanswered += 1)?;
+        let status = answer.status.as_u16();
+        if status == 429 || (status >= 500 && status != 501) {
+            self.unanswered += 1;
+            return Err(format!("answered {status}"));
+        }
+        if self.hit.is_none() && answer.status == StatusCode::OK && answer.url == self.base.url {
+            self.hit = facts::hit(&answer.headers);
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn ok(&mut self, what: &str, seen: impl AsRef<str>) {
+        self.check(State::Ok, what, seen.as_ref(), None);
+    }
+
+    pub(super) fn unknown(&mut self, what: &str, why: impl AsRef<str>) {
+        self.check(State::Unknown, what, why.as_ref(), None);
+    }
+
+    fn check(&mut self, state: State, what: &str, seen: &str, code: Option<&'static str>) {
+        self.checks.push(Check { state, what: clean(what), seen: clean(seen), code });
+    }
+
+    pub(super) fn find(&mut self, found: Found) {
+        self.check(found.severity.into(), &found.what, &found.seen, Some(found.code));
+        let finding = found.told(&self.base.url, self.http.headers(), self.plan.show_secrets);
+        self.findings.push(finding);
+    }
+
+    pub(super) fn has_found(&self, code: &str) -> bool {
+        self.findings.iter().any(|finding| finding.code == code)
+    }
+
+    /// What is said at the end.
+    pub(super) fn end(self) -> Inspection {
+        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let (bad, warnings) = (count(Severity::Bad), count(Severity::Warn));
+        let etag = joined(&self.base.headers);
+        let etag_is = etag.is_some().then(|| match self.base.tag() {
+            None => "malformed".to_owned(),
+            Some(tag) if tag.is_weak() => "weak".to_owned(),
+            Some(_) => "strong".to_owned(),
+        });
+        let conclusion = conclusion(&self.findings, bad, warnings, self.unanswered);
+        Inspection {
+            url: shown(&self.base.url, self.plan.show_secrets),
+            redirected_from: self.redirected_from,
+            first: self.first,
+            validators: Validators { etag, etag_is, last_modified: self.base.text(LAST_MODIFIED).map(clean) },
+            checks: self.checks,
+            findings: self.findings,
+            bad,
+            warnings,
+            requests: self.sent,
+            unanswered: self.unanswered,
+            conclusion,
+        }
+    }
+}
+
+/// All ETag lines.
+fn joined(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(ETAG).iter().map(|line| clean(&String::from_utf8_lossy(line.as_bytes())));
+    let lines = lines.collect::<Vec<_>>();
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
+fn conclusion(findings: &[super::Finding], bad: usize, warnings: usize, unanswered: usize) -> String {
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let mut parts = Vec::new();
+    if bad > 0 {
+        parts.push(plural(bad, "problem"));
+    }
+    if warnings > 0 {
+        parts.push(plural(warnings, "warning"));
+    }
+    let counted = if parts.is_empty() {
+        "Nothing wrong was seen.".to_owned()
+    } else {
+        format!("{}.", parts.join(", "))
+    };
+    let first = findings.iter().find(|finding| finding.severity == Severity::Bad);
+    let gist = first.map(|finding| super::articles::gist(finding.code)).unwrap_or_default();
+    let missing = match unanswered {
+        0 => String::new(),
+        count => format!(" {} got no answer that tells.", plural(count, "request")),
+    };
+    format!("{counted}{}{gist}{missing}", if gist.is_empty() { "" } else { " " })
+}
+
+/// The same without credentials.
+fn nameless(access: &Access) -> Access {
+    let mut access = access.clone();
+    let secrets = access.headers.keys().filter(|name| secret::is_secret_field(name.as_str()));
+    for name in secrets.cloned().collect::<Vec<_>>() {
+        access.headers.remove(name);
+    }
+    access
+}
