@@ -3,7 +3,7 @@
 
 use anstyle::{AnsiColor, Style};
 use core::fmt::Write as _;
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 use unicode_width::UnicodeWidthStr;
 
 /// What matters most.
@@ -57,7 +57,7 @@ pub fn columns(rows: &[Vec<Cell>], indent: &str, width: usize) -> String {
             if index + 1 == row.len() {
                 let room = width.saturating_sub(at).max(20);
                 let below = format!("\n{}", " ".repeat(at));
-                let parts = textwrap::wrap(cell, Options::new(room).break_words(false));
+                let parts = textwrap::wrap(cell, options(room));
                 let parts: Vec<_> = parts.iter().map(|part| paint(*style, part)).collect();
                 line += &parts.join(&below);
             } else {
@@ -87,10 +87,14 @@ fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
     widths
 }
 
+/// Words stay whole: URLs, and names with hyphens.
+fn options<'a>(width: usize) -> Options<'a> {
+    Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation)
+}
+
 /// A paragraph, wrapped at `width`, each line behind `indent`. Words are not broken: a URL stays one.
 pub fn wrap(paragraph: &str, width: usize, indent: &str) -> String {
-    let options =
-        Options::new(width.max(20)).initial_indent(indent).subsequent_indent(indent).break_words(false);
+    let options = options(width.max(20)).initial_indent(indent).subsequent_indent(indent);
     textwrap::fill(paragraph, options)
 }
 

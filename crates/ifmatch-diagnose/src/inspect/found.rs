@@ -3,7 +3,7 @@
 use super::articles;
 use super::report::{Finding, Mark, Severity};
 use crate::curl;
-use http::header::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderMap};
 use ifmatch_client::secret;
 use ifmatch_client::wire::{Request, Url};
 
@@ -65,8 +65,19 @@ impl Found {
             marks: self.marks,
             cause: article.cause,
             fix: article.fix,
-            curl: curl::command(&self.request, others, show_secrets),
+            curl: command(&self.request, others, show_secrets),
         }
+    }
+}
+
+/// As a command; what may be compressed is not shown, since curl does not write it to a terminal.
+fn command(request: &Request, others: &HeaderMap, show_secrets: bool) -> String {
+    let command = curl::command(request, others, show_secrets);
+    match command.strip_prefix("curl -i ") {
+        Some(rest) if request.headers.contains_key(ACCEPT_ENCODING) => {
+            format!("curl -sD - -o /dev/null {rest}")
+        }
+        _ => command,
     }
 }
 

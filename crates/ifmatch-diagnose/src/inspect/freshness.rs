@@ -49,7 +49,10 @@ fn lifetime(look: &mut Look<'_>) {
                 .mark(&line(headers, &LAST_MODIFIED), "", "what they guess from");
             look.find(found);
         }
-        Lifetime::Guessed(_) | Lifetime::Unsaid => look.ok(WHAT, "it does not let them keep it"),
+        Lifetime::Guessed(lifetime) => {
+            look.ok(WHAT, format!("by custom at most for {}{window}", span(lifetime)));
+        }
+        Lifetime::Unsaid => look.ok(WHAT, "nothing lets them keep it for a second"),
     }
 }
 

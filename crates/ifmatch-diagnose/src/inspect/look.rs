@@ -184,7 +184,8 @@ impl<'a> Look<'a> {
     }
 
     /// What is said at the end.
-    pub(super) fn end(self) -> Inspection {
+    pub(super) fn end(mut self) -> Inspection {
+        self.findings.sort_by_key(|finding| finding.severity);
         let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
         let (bad, warnings) = (count(Severity::Bad), count(Severity::Warn));
         let etag = joined(&self.base.headers);

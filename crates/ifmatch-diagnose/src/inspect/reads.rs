@@ -45,7 +45,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
         (true, 1) if tag_is_one => {
             let kept = reads.iter().filter(|read| !read.is_anew).count();
             let anew = reads.len() - kept;
-            look.ok(WHAT, format!("{kept} of {kept} reads, {anew} of {anew} new connections"));
+            look.ok(WHAT, format!("{kept} reads, {anew} over new connections"));
         }
         (true, 1) => moves(look, &reads),
         (false, 1) => {}

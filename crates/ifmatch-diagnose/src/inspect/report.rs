@@ -18,7 +18,7 @@ pub struct Inspection {
     pub validators: Validators,
     /// Everything that was tried, in order.
     pub checks: Vec<Check>,
-    /// What is wrong, or may be, in order.
+    /// What is wrong, then what may be.
     pub findings: Vec<Finding>,
     /// Findings that are wrong.
     pub bad: usize,
@@ -196,6 +196,6 @@ impl Report for Inspection {
 impl Inspection {
     fn details(&self, code: Option<&str>, seen: &str) -> String {
         let finding = self.findings.iter().find(|finding| Some(finding.code) == code);
-        finding.map_or_else(|| seen.to_owned(), |finding| super::text::plain(finding))
+        finding.map_or_else(|| seen.to_owned(), super::text::plain)
     }
 }

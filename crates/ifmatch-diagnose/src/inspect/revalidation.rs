@@ -131,7 +131,7 @@ async fn if_match(look: &mut Look<'_>) {
             );
         }
         Ok(answer) if answer.status == StatusCode::OK => {
-            look.ok(WHAT, "a GET: 200 with it, 412 with another")
+            look.ok(WHAT, "200 with it, 412 with another");
         }
         Ok(answer) => look.unknown(WHAT, format!("answered {}", answer.status.as_u16())),
     }

@@ -7,7 +7,7 @@ use super::look::Look;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN,
+    ACCESS_CONTROL_REQUEST_METHOD, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN,
 };
 use http::{Method, StatusCode};
 use ifmatch_client::wire::{Answer, Request};
@@ -49,6 +49,10 @@ async fn reads(look: &mut Look<'_>, origin: &str) -> bool {
         let shown = line(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN);
         let note = format!("a page of {origin} cannot read the answer at all");
         look.find(Found::bad("V007", what, "nor anything else of it", &request).mark(&shown, "", note));
+        return false;
+    }
+    if look.base.headers.get(ETAG).is_none() {
+        look.unknown(READS, "there is none to read");
         return false;
     }
     let exposed = members(&answer.headers, ACCESS_CONTROL_EXPOSE_HEADERS);

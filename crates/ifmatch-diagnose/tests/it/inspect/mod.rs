@@ -1,0 +1,7 @@
+//! `inspect` against a sound API, and against the same with one thing wrong.
+
+mod api;
+mod codes;
+mod forms;
+mod trouble;
+mod variants;

@@ -1,0 +1,178 @@
+//! What is told besides the code: members, numbers of requests, what is not tested and why.
+
+use super::api::{CONTENT, PATH, Reply, codes, everything, has, run, serve, url};
+use ifmatch_client::wire::Url;
+use ifmatch_diagnose::inspect::{Inspection, Plan, REQUESTS_MAX, Severity, State};
+use std::time::Duration;
+
+fn check<'a>(inspection: &'a Inspection, what: &str) -> &'a ifmatch_diagnose::inspect::Check {
+    let found = inspection.checks.iter().find(|check| check.what == what);
+    found.unwrap_or_else(|| panic!("{what}: {:#?}", inspection.checks))
+}
+
+#[test]
+fn members_that_differ_are_named() {
+    let upstream = serve(|_, now, reply| {
+        if reply.content != CONTENT {
+            return reply;
+        }
+        let content =
+            format!("{{\"name\":\"a\",\"meta\":{{\"at\":{}}},\"token\":\"s{}\"}}", now.number, now.number);
+        reply.content(content.as_bytes()).tagged(&format!("\"{}\"", now.number))
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    let finding = inspection.findings.iter().find(|finding| finding.code == "V012").unwrap();
+    assert!(finding.marks[0].line.starts_with("/meta/at  0, 1, 2, …"), "{:?}", finding.marks);
+    // What is called like a secret is not shown.
+    assert_eq!(finding.marks[1].line, "/token  ***, ***, ***, …");
+    // What cannot be compared is not called wrong.
+    assert_eq!(check(&inspection, "HEAD shows what GET shows").state, State::Unknown);
+    assert_eq!(codes(&inspection), [("V012", Severity::Bad)]);
+}
+
+#[test]
+fn one_change_in_between_is_no_finding() {
+    let upstream = serve(|_, now, reply| match now.number {
+        0 | 1 => reply,
+        _ if reply.content == CONTENT => reply.content(b"{\"name\":\"b\"}").tagged("\"8\""),
+        _ => reply,
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    let told = check(&inspection, "same tag for the same content");
+    assert_eq!(told.state, State::Unknown);
+    assert!(told.seen.contains("when nobody writes"), "{told:?}");
+    assert!(
+        !codes(&inspection).iter().any(|(_, severity)| *severity == Severity::Bad),
+        "{:?}",
+        codes(&inspection)
+    );
+}
+
+#[test]
+fn a_renamed_tag_whose_use_is_not_known_is_a_warning() {
+    let upstream = serve(|request, _, reply| {
+        // If-Match on reads is not looked at.
+        let reply = if reply.status == 412 {
+            Reply { status: 200, ..reply }.content(CONTENT).with("ETag", "\"7\"")
+        } else {
+            reply
+        };
+        let reply = reply.with("Vary", "Accept-Encoding").with("Cache-Control", "no-cache");
+        if request.value("accept-encoding") == Some("gzip") { reply.coded("\"7-gzip\"") } else { reply }
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    assert_eq!(codes(&inspection), [("V005", Severity::Warn)]);
+}
+
+#[test]
+fn a_file_that_is_new_may_have_a_weak_tag_for_a_moment() {
+    let upstream = serve(|_, now, reply| {
+        let at = ifmatch_testkit::dates::imf_fixdate(super::api::now());
+        let reply = if reply.status == 200 { reply.with("Last-Modified", &at) } else { reply };
+        if now.number == 0 { reply.tagged("W/\"7\"") } else { reply }
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    assert!(codes(&inspection).contains(&("V003", Severity::Warn)), "{:?}", codes(&inspection));
+    assert_eq!(inspection.validators.etag_is.as_deref(), Some("strong"));
+}
+
+#[test]
+fn a_cache_that_catches_up_in_time_is_fresh_enough() {
+    let direct = serve(|_, _, reply| reply);
+    let via = serve(|_, now, reply| match now.number {
+        0 | 1 if reply.status == 200 => reply.content(b"{\"name\":\"old\"}").tagged("\"6\""),
+        _ => reply,
+    });
+    let mut plan = Plan::new(url(&direct));
+    plan.via = Some(Url::parse(&via.url()).unwrap());
+    plan.max_age = Some(Duration::from_secs(1));
+    let inspection = run(&plan).unwrap();
+    assert_eq!(check(&inspection, "the proxy is not too far behind").state, State::Ok);
+    assert_eq!(codes(&inspection), []);
+}
+
+#[test]
+fn what_is_behind_the_proxy_has_a_path_of_its_own_or_the_same() {
+    let direct = serve(|_, _, reply| reply);
+    let via = serve(|_, _, reply| reply);
+    let mut plan = Plan::new(url(&direct));
+    plan.via = Some(Url::parse(&format!("{}{PATH}?x=1", via.url())).unwrap());
+    run(&plan).unwrap();
+    assert!(via.requests().iter().all(|request| request.target == format!("{PATH}?x=1")));
+}
+
+#[test]
+fn nothing_is_written_unless_it_is_asked_for() {
+    let (direct, via) = (serve(|_, _, reply| reply), serve(|_, _, reply| reply));
+    let mut plan = everything(&direct, &via);
+    plan.after_write = false;
+    plan.reads = 10;
+    let inspection = run(&plan).unwrap();
+    for upstream in [&direct, &via] {
+        let methods: Vec<_> = upstream.requests().into_iter().map(|request| request.method).collect();
+        assert!(
+            methods.iter().all(|method| ["GET", "HEAD", "OPTIONS"].contains(&method.as_str())),
+            "{methods:?}"
+        );
+    }
+    assert!(inspection.requests <= REQUESTS_MAX);
+    assert_eq!(check(&inspection, "writes").state, State::Unknown);
+}
+
+#[test]
+fn what_is_written_is_what_was_read_with_its_tag() {
+    let (direct, via) = (serve(|_, _, reply| reply), serve(|_, _, reply| reply));
+    run(&everything(&direct, &via)).unwrap();
+    let puts = direct.requests_to("PUT", "*");
+    assert_eq!(puts.len(), 1);
+    assert_eq!((puts[0].text().as_bytes(), puts[0].value("if-match")), (CONTENT, Some("\"7\"")));
+    assert_eq!(puts[0].value("content-type"), Some("application/json"));
+    assert_eq!(via.count("PUT"), 0);
+}
+
+#[test]
+fn without_a_strong_tag_nothing_is_written() {
+    for tag in ["W/\"7\"", "7"] {
+        let upstream = if tag == "7" {
+            serve(|_, _, reply| reply.tagged("7"))
+        } else {
+            serve(|_, _, reply| reply.tagged("W/\"7\""))
+        };
+        let mut plan = Plan::new(url(&upstream));
+        plan.after_write = true;
+        let inspection = run(&plan).unwrap();
+        assert_eq!(upstream.count("PUT"), 0, "{tag}");
+        assert!(check(&inspection, "a write and the reads after it").seen.contains("nothing was written"));
+    }
+}
+
+#[test]
+fn a_refusal_to_take_the_content_is_no_finding() {
+    let upstream = serve(|request, _, reply| match request.method.as_str() {
+        "PUT" => Reply { status: 405, ..reply },
+        _ => reply,
+    });
+    let mut plan = Plan::new(url(&upstream));
+    plan.after_write = true;
+    let inspection = run(&plan).unwrap();
+    assert_eq!(codes(&inspection), []);
+    assert!(check(&inspection, "a write and the reads after it").seen.contains("405"));
+}
+
+#[test]
+fn preflights_carry_no_credentials() {
+    let upstream = serve(|request, _, reply| match request.method.as_str() {
+        "OPTIONS" if has(request, "authorization") && has(request, "origin") => {
+            Reply { status: 400, ..reply }
+        }
+        _ => reply,
+    });
+    let mut access = ifmatch_client::wire::Access::default();
+    access.bearer("secret").unwrap();
+    let mut plan = Plan::new(url(&upstream));
+    plan.origin = Some(super::api::ORIGIN.to_owned());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let inspection = runtime.block_on(ifmatch_diagnose::inspect::inspect(&plan, &access)).unwrap();
+    assert_eq!(codes(&inspection), []);
+    assert!(upstream.requests_to("GET", PATH).iter().all(|request| has(request, "authorization")));
+}

@@ -1,0 +1,5 @@
+//! Behaviour against servers that do what they are told.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is the report")]
+
+mod inspect;
