@@ -7,6 +7,7 @@
 mod bad_input;
 mod conformance;
 mod crash;
+mod diagnose;
 mod gateway;
 mod http;
 mod races;

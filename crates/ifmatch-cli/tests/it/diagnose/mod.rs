@@ -1,0 +1,3 @@
+//! The commands that look at an API, as they are run, against servers that nobody here wrote.
+
+mod inspect;
