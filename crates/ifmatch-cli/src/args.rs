@@ -43,7 +43,8 @@ Examples:
   Protect an API that you cannot change, from 127.0.0.1:4428:
     ifmatch serve --upstream http://127.0.0.1:3000 --mode enforce
 
-  Why did I get a 412 with code stale_version?
+  Why did I get a 412? From what the browser recorded, or from a code:
+    ifmatch explain save-failed.har
     ifmatch explain stale_version
 
 Exit codes: 0 fine; 1 something was found; 2 usage or configuration; 3 it cannot be told, or the API was not
@@ -64,14 +65,7 @@ pub(crate) enum Command {
     /// Writes of a gateway whose outcome nobody knows yet
     #[command(subcommand)]
     Doubt(Doubt),
-    /// Tell what a problem code means and what to do about it
-    #[command(
-        after_help = "Examples:\n  ifmatch explain                  all codes, a line each\n  ifmatch explain stale_version    one code, whole"
-    )]
-    Explain {
-        /// The code, from the `code` member of a problem or the end of its `type`
-        code: Option<String>,
-    },
+    Explain(crate::explain::Explain),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  ifmatch completions bash > ~/.local/share/bash-completion/completions/ifmatch"
@@ -259,7 +253,7 @@ impl Output {
 impl Command {
     /// Whether its result is a report, which has all forms.
     pub(crate) fn reports(&self) -> bool {
-        matches!(self, Self::Inspect(_))
+        matches!(self, Self::Inspect(_) | Self::Explain(_))
     }
 }
 

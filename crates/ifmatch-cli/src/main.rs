@@ -48,7 +48,7 @@ fn run(cli: Cli) -> Ended {
         Command::Serve(serve) => serve::run(&serve, format),
         Command::Check { file } => check::run(&file, format),
         Command::Doubt(doubt) => doubt::run(&doubt, format),
-        Command::Explain { code } => explain::run(code.as_deref(), format),
+        Command::Explain(asked) => return explain::run(&asked, format),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ifmatch", &mut script);

@@ -142,6 +142,12 @@ pub enum TagProblem {
 }
 
 impl TagProblem {
+    /// What is wrong with a value that is no list of entity-tags (all lines of the field, joined by commas) and, where it
+    /// can be guessed what was meant, how to write it.
+    pub fn of(value: &str) -> (Self, Option<String>) {
+        diagnose(value)
+    }
+
     /// Its stable name in problem bodies.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 
 pub mod article;
 pub mod curl;
+pub mod explain;
 pub mod inspect;
 pub mod junit;
 pub mod report;

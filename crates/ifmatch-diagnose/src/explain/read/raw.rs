@@ -1,0 +1,329 @@
+//! Requests and answers as text: as they are on the wire, as `curl -i` and `curl -v` show them, or a whole terminal
+//! session with several commands.
+
+use super::super::evidence::{Answer, Content, Exchange, Got};
+use super::super::fields::{Fields, Secrets, key, shown_url};
+use super::super::said::Said;
+use super::{ENTRIES_MAX, Unreadable, agent, command};
+use ifmatch_client::wire::Url;
+
+/// Whether a text has a line that begins a request or an answer.
+pub(super) fn is_raw(text: &str) -> bool {
+    text.lines().take(LINES_LOOKED_AT).any(|line| {
+        let line = unmarked(line).1;
+        status_line(line).is_some() || request_line(line).is_some()
+    })
+}
+
+/// How many lines are looked at to tell what a text is.
+const LINES_LOOKED_AT: usize = 200;
+
+/// Reads a text. A line that is neither a head nor part of one is content of what came before it.
+pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, Unreadable> {
+    let is_verbose = text.lines().any(|line| line.starts_with("< HTTP/"));
+    let mut reader =
+        Reader { secrets, exchanges: Vec::new(), open: None, state: State::Between, body: String::new() };
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let line = line.trim_end_matches('\r');
+        if command::is_command(line) && !matches!(reader.state, State::Request | State::Answer) {
+            let mut whole = line.to_owned();
+            // The command goes on as long as it is not complete.
+            while goes_on(&whole) {
+                let Some(next) = lines.next() else { break };
+                whole.push('\n');
+                whole.push_str(next);
+            }
+            reader.command(&whole)?;
+            continue;
+        }
+        let (mark, inner) = if is_verbose { unmarked(line) } else { (None, line) };
+        if mark == Some('*') {
+            continue;
+        }
+        reader.line(inner, mark)?;
+        if reader.exchanges.len() > ENTRIES_MAX {
+            return Err(Unreadable::new(format!("more than {ENTRIES_MAX} requests; pass fewer")));
+        }
+    }
+    reader.end_message();
+    reader.end_exchange();
+    let Reader { exchanges, .. } = reader;
+    Ok(exchanges)
+}
+
+/// Whether a command has more lines.
+fn goes_on(text: &str) -> bool {
+    let last = text.lines().next_back().unwrap_or_default().trim_end();
+    last.ends_with('\\') || last.ends_with('^') || super::words::split(text).is_err() && text.len() < 1 << 20
+}
+
+/// A line without what `curl -v` puts before it, and that mark: `>`, `<`, or `*` for what is no message.
+fn unmarked(line: &str) -> (Option<char>, &str) {
+    match line.as_bytes() {
+        [mark @ (b'>' | b'<'), b' ', ..] => (Some(char::from(*mark)), line[2..].trim_end_matches('\r')),
+        [mark @ (b'>' | b'<')] | [mark @ (b'>' | b'<'), b'\r'] => (Some(char::from(*mark)), ""),
+        [b'*', b' ', ..] => (Some('*'), ""),
+        [b'{' | b'}', b' ', b'[', ..] if line.ends_with(" data]") => (Some('*'), ""),
+        _ => (None, line),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Between,
+    /// In the head of a request.
+    Request,
+    /// In its content.
+    RequestContent,
+    /// In the head of an answer.
+    Answer,
+    /// In its content.
+    AnswerContent,
+}
+
+struct Reader<'a> {
+    secrets: &'a mut Secrets,
+    exchanges: Vec<Exchange>,
+    open: Option<Exchange>,
+    state: State,
+    body: String,
+}
+
+impl Reader<'_> {
+    fn command(&mut self, text: &str) -> Result<(), Unreadable> {
+        self.end_message();
+        self.end_exchange();
+        let mut made = command::of_text(text, self.exchanges.len() + 1, self.secrets)?;
+        self.open = made.pop();
+        self.exchanges.extend(made);
+        self.state = State::Between;
+        Ok(())
+    }
+
+    fn line(&mut self, line: &str, mark: Option<char>) -> Result<(), Unreadable> {
+        let in_head = matches!(self.state, State::Request | State::Answer);
+        if let Some(status) = status_line(line).filter(|_| !in_head && mark != Some('>')) {
+            self.end_message();
+            self.begin_answer(status, line);
+        } else if let Some((method, target)) = request_line(line).filter(|_| !in_head && mark != Some('<')) {
+            self.end_message();
+            self.begin_request(method, target);
+        } else if in_head && line.is_empty() {
+            self.state =
+                if self.state == State::Request { State::RequestContent } else { State::AnswerContent };
+        } else if in_head {
+            self.field(line)?;
+        } else if matches!(self.state, State::RequestContent | State::AnswerContent) {
+            if !self.body.is_empty() {
+                self.body.push('\n');
+            }
+            self.body.push_str(line);
+        }
+        Ok(())
+    }
+
+    fn begin_request(&mut self, method: &str, target: &str) {
+        // `curl -v` shows as a request what a command before it has asked for.
+        let of_command =
+            self.open.take().filter(|open| matches!(open.answer, Answer::Unknown) && open.method == method);
+        self.end_exchange();
+        let mut exchange = of_command.unwrap_or_else(|| Exchange::new(self.exchanges.len() + 1));
+        exchange.method = method.to_owned();
+        exchange.sent = Some(Fields::default());
+        if exchange.url.is_empty() {
+            self.place(&mut exchange, target);
+        }
+        self.open = Some(exchange);
+        self.state = State::Request;
+    }
+
+    fn place(&mut self, exchange: &mut Exchange, target: &str) {
+        if let Ok(url) = Url::parse(target).or_else(|_| Url::parse(&format!("http://h{target}"))) {
+            self.secrets.url(&url);
+        }
+        (exchange.url, exchange.key) = (shown_url(target), key(target));
+    }
+
+    fn begin_answer(&mut self, status: u16, line: &str) {
+        let is_tunnel = line.to_ascii_lowercase().contains("connection established");
+        let mut exchange = match self.open.take() {
+            // A second answer: to what a redirection led to.
+            Some(open) if open.got().is_some_and(|got| (300..400).contains(&got.status)) => {
+                let next = followed(&open, self.exchanges.len() + 2);
+                self.exchanges.push(open);
+                next
+            }
+            Some(open) if open.got().is_some() => {
+                self.exchanges.push(open);
+                Exchange::new(self.exchanges.len() + 1)
+            }
+            Some(open) => open,
+            None => Exchange::new(self.exchanges.len() + 1),
+        };
+        if is_tunnel || status < 200 {
+            // Nothing is said yet; its fields are read into nothing.
+            exchange.answer = Answer::Unknown;
+        } else {
+            exchange.answer = Answer::Got(Box::new(Got { status, ..Got::default() }));
+        }
+        self.open = Some(exchange);
+        self.state = State::Answer;
+    }
+
+    fn field(&mut self, line: &str) -> Result<(), Unreadable> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        // Pseudo-fields of HTTP/2, as browsers show them.
+        if line.starts_with(':') {
+            return Ok(());
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            let shown: String = line.chars().take(40).collect();
+            return Err(Unreadable::new(format!(
+                "{shown:?} stands among fields but is none; a head ends with an empty line"
+            )));
+        };
+        match (&mut open.answer, self.state) {
+            (Answer::Got(got), State::Answer) => got.fields.line(name, value, self.secrets),
+            (_, State::Request) => {
+                let sent = open.sent.get_or_insert_default();
+                sent.line(name, value, self.secrets);
+                let is_host = name.eq_ignore_ascii_case("host");
+                if is_host && open.url.starts_with('/') {
+                    let whole = format!("http://{}{}", value.trim(), open.url);
+                    let raw = format!("http://{}{}", value.trim(), open.key);
+                    (open.url, open.key) = (shown_url(&whole), key(&raw));
+                }
+                if name.eq_ignore_ascii_case("user-agent") {
+                    open.agent = agent(value);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_message(&mut self) {
+        let body = core::mem::take(&mut self.body);
+        let Some(open) = &mut self.open else { return };
+        let body = body.trim_end_matches(['\n', '\r']);
+        match (self.state, &mut open.answer) {
+            (State::RequestContent, _) => open.content = Some(Content::of(body.as_bytes())),
+            (State::AnswerContent, Answer::Got(got)) => {
+                if got.status >= 300 {
+                    got.said = Said::read(body.as_bytes(), self.secrets);
+                } else if got.status == 200 && !body.is_empty() {
+                    got.content = Some(Content::of(body.as_bytes()));
+                }
+            }
+            _ => {}
+        }
+        self.state = State::Between;
+    }
+
+    fn end_exchange(&mut self) {
+        self.exchanges.extend(self.open.take());
+    }
+}
+
+/// The request that a redirection led to: the same one, elsewhere.
+fn followed(from: &Exchange, number: usize) -> Exchange {
+    let mut next = from.clone();
+    next.number = number;
+    next.answer = Answer::Unknown;
+    let location = from.got().and_then(|got| got.fields.text("location"));
+    let base = Url::parse(&from.key).ok();
+    if let Some(location) = location {
+        let whole = base.and_then(|base| base.join(&location).ok()).map_or(location, |url| url.to_string());
+        (next.url, next.key) = (shown_url(&whole), key(&whole));
+    }
+    next
+}
+
+fn status_line(line: &str) -> Option<u16> {
+    let rest = line.strip_prefix("HTTP/")?;
+    let (version, rest) = rest.split_once(' ')?;
+    let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let status: u16 = rest.trim_start().get(..3)?.parse().ok()?;
+    (is_version && (100..600).contains(&status)).then_some(status)
+}
+
+/// Method and target of a request line. Its version has to be there: `GET /a` alone may be part of a sentence.
+fn request_line(line: &str) -> Option<(&str, &str)> {
+    let mut parts = line.trim_end().splitn(3, ' ');
+    let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_method =
+        !method.is_empty() && method.len() <= 32 && method.bytes().all(|b| b.is_ascii_uppercase());
+    let is_target = target.starts_with('/') || target.contains("://") || target == "*";
+    (is_method && is_target && version.starts_with("HTTP/")).then_some((method, target))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Number, method, URL, If-Match, status, ETag.
+    type Told = (usize, String, String, Option<String>, Option<u16>, Option<String>);
+
+    fn read_all(text: &str) -> Vec<Told> {
+        let exchanges = read(text, &mut Secrets::default()).unwrap();
+        let told = exchanges.into_iter().map(|x| {
+            let (status, tag) = (x.status(), x.got().and_then(|got| got.fields.text("etag")));
+            let sent = x.sent.as_ref().and_then(|sent| sent.text("if-match"));
+            (x.number, x.method, x.url, sent, status, tag)
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn messages_of_the_wire_are_read() {
+        let told = read_all(
+            "PUT /a HTTP/1.1\r\nHost: h:1\r\nIf-Match: \"7\"\r\nAuthorization: Bearer x\r\n\r\n{\"a\":1}\r\n\
+             HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 412 Precondition Failed\r\nETag: \"8\"\r\n\r\nstale\r\n",
+        );
+        let expected =
+            (1, "PUT".into(), "http://h:1/a".into(), Some("\"7\"".into()), Some(412), Some("\"8\"".into()));
+        assert_eq!(told, [expected]);
+        assert_eq!(read_all("HTTP/2 428\ncontent-type: text/plain\n\nno")[0].4, Some(428));
+    }
+
+    #[test]
+    fn curls_marks_are_understood() {
+        let told = read_all(
+            "*   Trying 127.0.0.1:80...\n> PUT /a HTTP/1.1\n> Host: h\n> if-match: \"7\"\n> \n} [5 bytes data]\n\
+             * upload completely sent off\n< HTTP/1.1 412 Precondition Failed\n< etag: \"8\"\n<\n{\"x\":1}\n",
+        );
+        let expected =
+            (1, "PUT".into(), "http://h/a".into(), Some("\"7\"".into()), Some(412), Some("\"8\"".into()));
+        assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn a_terminal_session_is_one_story() {
+        let told = read_all(
+            "$ curl -i http://h/a\nHTTP/1.1 200 OK\nETag: \"7\"\n\n{}\n$ curl -i -X PUT http://h/a \\\n  -H 'If-Match: \"7\"' -d '{\n}'\n\
+             HTTP/1.1 204 No Content\n\n$ curl -iL http://h/b -X PUT\nHTTP/1.1 308 x\nLocation: /c\n\nHTTP/1.1 428 x\n\n",
+        );
+        let brief: Vec<_> = told
+            .iter()
+            .map(|(n, method, url, _, status, _)| (*n, method.as_str(), url.as_str(), *status))
+            .collect();
+        assert_eq!(
+            brief,
+            [
+                (1, "GET", "http://h/a", Some(200)),
+                (2, "PUT", "http://h/a", Some(204)),
+                (3, "PUT", "http://h/b", Some(308)),
+                (4, "PUT", "http://h/c", Some(428)),
+            ]
+        );
+        assert_eq!(told[1].3.as_deref(), Some("\"7\""));
+    }
+
+    #[test]
+    fn what_is_no_head_is_told() {
+        let error = read("HTTP/1.1 412 x\nETag \"7\"\n", &mut Secrets::default()).unwrap_err();
+        assert!(error.to_string().contains("ETag"), "{error}");
+        assert!(!is_raw("GET /a\n") && !is_raw("I did a PUT /a HTTP thing") && is_raw("x\n< HTTP/2 412 \n"));
+    }
+}
