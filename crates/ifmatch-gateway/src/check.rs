@@ -1,5 +1,6 @@
 //! The check: what is there now, read with the caller's credentials and past every cache, and judged.
 
+use crate::demand;
 use crate::digest;
 use crate::gateway::{Gateway, now};
 use crate::head::Purpose;
@@ -24,8 +25,8 @@ const ANSWER_BYTES_MAX: usize = 256 << 10;
 
 /// What a check read found.
 pub(crate) enum Looked {
-    /// A representation; its tag unless it cannot have one.
-    Present(Option<MintedTag>),
+    /// A representation; its tag unless it cannot have one, and the upstream's own.
+    Present(Option<MintedTag>, Option<HeaderValue>),
     /// Nothing.
     Absent,
     /// The upstream does not let this client look: its own answer.
@@ -37,6 +38,8 @@ pub(crate) enum Looked {
 pub(crate) struct Checked {
     /// The tag of what was there.
     pub(crate) before: Option<HeaderValue>,
+    /// The upstream's own tag of it, if that can be sent back.
+    pub(crate) theirs: Option<HeaderValue>,
     /// The upstream's own answer, to be given instead.
     pub(crate) answer: Option<Response<Bytes>>,
 }
@@ -104,7 +107,10 @@ impl Gateway {
                     return Ok((Outcome::NotModified, checked));
                 }
                 Looked::Absent => return Ok((on(x, CurrentState::Absent), checked)),
-                Looked::Present(tag) => tag,
+                Looked::Present(tag, theirs) => {
+                    checked.theirs = theirs;
+                    tag
+                }
             };
             let Some(tag) = tag else {
                 let needs_version = !candidates.is_empty();
@@ -204,7 +210,7 @@ impl Gateway {
                 refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))
             })?;
             discard(minted.content).await;
-            return Ok(Looked::Present(minted.tag));
+            return Ok(Looked::Present(minted.tag, demand::strong_tag(&head.headers)));
         }
         let own_credentials = route.settings.check_authorization.is_some();
         match status.as_u16() {

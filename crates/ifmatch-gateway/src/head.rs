@@ -45,8 +45,8 @@ pub(crate) enum Purpose<'a> {
     Plain,
     /// Conditions are the upstream's business; disguises are not let through.
     Conditional,
-    /// Judged here. Only `If-None-Match: *` is for the upstream as well.
-    Judged,
+    /// Judged here. Only `If-None-Match: *` is for the upstream as well, and its own tag if it asks for one.
+    Judged(Option<&'a HeaderValue>),
     /// The same, for the whole representation under no coding.
     Whole,
     /// To see what is there now: the fields that the tag's holder selected by, and no cache.
@@ -97,7 +97,7 @@ impl Heads {
         match purpose {
             Purpose::Whole => drop(out.insert(ACCEPT_ENCODING, IDENTITY)),
             Purpose::Check(fields) => check_fields(fields, &mut out),
-            Purpose::Verbatim | Purpose::Plain | Purpose::Conditional | Purpose::Judged => {}
+            Purpose::Verbatim | Purpose::Plain | Purpose::Conditional | Purpose::Judged(_) => {}
         }
         out.append(VIA, via(x.version));
         if let Some(forwarded) = self.forwarded(x) {
@@ -246,7 +246,10 @@ fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut HeaderMap) {
                 }
             }
         }
-        Purpose::Judged => {
+        Purpose::Judged(theirs) => {
+            if let Some(theirs) = theirs {
+                out.insert(IF_MATCH, theirs.clone());
+            }
             let star = x.headers.get_all(IF_NONE_MATCH).iter().find(|v| v.as_bytes().trim_ascii() == b"*");
             if let Some(star) = star {
                 out.insert(IF_NONE_MATCH, star.clone());
@@ -297,7 +300,7 @@ fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) ->
     }
     match purpose {
         Purpose::Verbatim => true,
-        Purpose::Plain | Purpose::Conditional | Purpose::Judged => !is_disguise(name),
+        Purpose::Plain | Purpose::Conditional | Purpose::Judged(_) => !is_disguise(name),
         Purpose::Whole => !is_disguise(name) && *name != ACCEPT_ENCODING,
         Purpose::Check(_) => {
             let is_of_the_write = name.as_str().starts_with("content-")

@@ -346,7 +346,7 @@ impl Gateway {
             }
         }
         let content = x.content();
-        let request = || self.outgoing(x, &x.method, Purpose::Judged, Sending::whole(content.clone()));
+        let request = || self.outgoing(x, &x.method, Purpose::Judged(None), Sending::whole(content.clone()));
         let Answer { response, .. } = self.fetch(request, self.answer_max(route)).await?;
         let (mut head, body) = response.into_parts();
         head::clean_answer(&mut head.headers);

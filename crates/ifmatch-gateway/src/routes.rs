@@ -11,6 +11,8 @@ use matchit::Router;
 use needs::requirements;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use template::{Piece, coarse_template, pieces};
 
 /// The name of the route for what no other matches.
@@ -28,9 +30,21 @@ pub struct Route {
     /// `Precondition-Policy-Report-Only` for a write that lacks its condition.
     pub(crate) reported: HeaderValue,
     turn: Option<Vec<Piece>>,
+    /// Whether the upstream was seen to refuse writes here that have no condition of its own.
+    demands: AtomicBool,
 }
 
 impl Route {
+    /// Whether the upstream asks for conditions itself.
+    pub(crate) fn demands(&self) -> bool {
+        self.demands.load(Relaxed)
+    }
+
+    /// It does.
+    pub(crate) fn demanded(&self) {
+        self.demands.store(true, Relaxed);
+    }
+
     /// Whether the gateway mints tags and evaluates.
     pub fn mints(&self) -> bool {
         self.policy.mode.evaluates() && self.settings.evaluate == Evaluate::Gateway
@@ -390,6 +404,7 @@ fn compile(settings: RouteSettings, ordinal: usize) -> Result<Route, RouteError>
     });
     let reported = format!("violation=missing, would=428, route={route}");
     Ok(Route {
+        demands: AtomicBool::new(false),
         turn: turn.transpose()?,
         advertised: advertised.flatten(),
         reported: HeaderValue::try_from(reported)

@@ -1,30 +1,31 @@
 //! Writes on routes where the gateway evaluates: the turn, the check, the forward, and what becomes of it.
 
 use crate::body::GatewayBody;
+use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
 use crate::digest;
 use crate::facts::Facts;
-use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent, destination, now};
+use crate::forwarding::Lost;
+use crate::gateway::{Gateway, destination, now};
 use crate::head::{self, Purpose};
 use crate::pump;
-use crate::read::sending;
 use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::routes::Route;
-use crate::settings::{DigestSource, HostField};
+use crate::settings::DigestSource;
 use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
 use crate::tag::MintedTag;
-use crate::upstream::{Answer, CollectError, Fresh, Pending, ResponseBody, SendErrorKind, Sending, collect};
+use crate::upstream::{Answer, CollectError, ResponseBody, SendErrorKind, Sending, collect};
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::{self, Written};
 use bytes::Bytes;
 use http::header::{ETAG, HeaderName, HeaderValue, TRAILER};
 use http::response::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body;
 use ifmatch_core::{Code, Mode, Outcome, Protection, Reason, Refusal, Requirement, Target};
 use ifmatch_guard::{Acted, Busy, Content, Exchange, Turn};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An answer to a write up to this long is received completely before the client hears of it, in bytes.
 pub(crate) const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
@@ -46,8 +47,12 @@ pub(crate) struct Forward {
     pub(crate) route: Arc<Route>,
     pub(crate) place: Place,
     turns: Vec<Turn>,
-    protection: Protection,
+    pub(crate) protection: Protection,
     before: Option<HeaderValue>,
+    /// The upstream's own tag of what was judged, if it was read and can be sent back.
+    pub(crate) theirs: Option<HeaderValue>,
+    /// The tag that it is sent with, because the upstream asks for one.
+    pub(crate) demand: Option<HeaderValue>,
     /// The content, as far as it is in memory, and the hash of it.
     pub(crate) content: Option<Bytes>,
     sent: Option<u64>,
@@ -68,7 +73,7 @@ pub(crate) enum Said {
 
 /// What is remembered of a write; one that may still land does so within `late`.
 pub(crate) fn outcome_of(says: Said, late: Duration) -> WriteOutcome {
-    let now = std::time::Instant::now();
+    let now = Instant::now();
     match says {
         Said::Yes => WriteOutcome::Applied,
         Said::No => WriteOutcome::NotApplied,
@@ -84,6 +89,13 @@ pub(crate) fn said(status: StatusCode) -> Said {
         200..=303 => Said::Yes,
         400..=499 => Said::No,
         _ => Said::Perhaps,
+    }
+}
+
+impl Forward {
+    /// Whether it writes two resources.
+    pub(crate) fn is_double(&self) -> bool {
+        self.place.also.is_some()
     }
 }
 
@@ -106,7 +118,7 @@ impl Gateway {
             self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
         self.not_held(&place)?;
-        let waits = std::time::Instant::now();
+        let waits = Instant::now();
         let turns = tokio::select! {
             biased;
             // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
@@ -115,7 +127,7 @@ impl Gateway {
         };
         self.stats.route(x.policy.ordinal).turn_waits.add(waits.elapsed());
         self.not_held(&place)?;
-        let mut before = None;
+        let (mut before, mut theirs) = (None, None);
         let protection = if conditional {
             let (outcome, checked) = match self.judge_now(&x, &route, place.counter).await {
                 Ok(judged) => judged,
@@ -127,7 +139,7 @@ impl Gateway {
                     .status_code(answer.status());
                 return Ok(Acted::Refused(refusal, Some(answer.map(GatewayBody::from))));
             }
-            before = checked.before;
+            (before, theirs) = (checked.before, checked.theirs);
             match outcome {
                 Outcome::Perform(guard) => guard.protection(),
                 Outcome::Refused(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
@@ -146,7 +158,19 @@ impl Gateway {
         }
         let sent = watching::sent(&content);
         let bytes = content.spooled().is_none().then(|| content.bytes().clone());
-        let forward = Forward { x, route, place, turns, protection, before, content: bytes, sent };
+        let mut forward = Forward {
+            x,
+            route,
+            place,
+            turns,
+            protection,
+            before,
+            theirs,
+            demand: None,
+            content: bytes,
+            sent,
+        };
+        forward.demand = self.known_demand(&forward).await;
         self.forward(forward, &content).await
     }
 
@@ -236,7 +260,7 @@ impl Gateway {
     }
 
     /// From here on the write may have an effect.
-    async fn forward(&self, forward: Forward, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
+    async fn forward(&self, mut forward: Forward, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
         let Place { key, counter, also, kind } = &forward.place;
         let entry = Entry {
             key,
@@ -250,115 +274,83 @@ impl Gateway {
             NotBegun::Full => refusals::slots_full(),
             NotBegun::Failed(why) => refusals::state_failed(&why),
         })?;
-        let request = || {
-            let mut request = self.outgoing(&forward.x, &forward.x.method, Purpose::Judged, sending(content));
-            self.readdress(&forward.x, request.headers_mut());
-            request
-        };
-        let began = std::time::Instant::now();
-        let mut pending = match self.start(request).await {
-            Ok(pending) => pending,
-            Err(Unsent::Before(refusal)) => {
+        let mut began = Instant::now();
+        let mut answer = self.exchange(&forward, content).await;
+        if let Ok(first) = answer {
+            let demanded = self.demanded(&forward, &first).await;
+            if matches!(demanded, Demanded::Nothing) {
+                answer = Ok(first);
+            } else if !self.refused_completely(first).await {
+                return Ok(self.unknown(&forward, in_flight, began, "its answer was cut"));
+            } else if let Demanded::Tag(theirs) = demanded {
+                forward.route.demanded();
+                forward.demand = Some(theirs);
+                began = Instant::now();
+                answer = self.exchange(&forward, content).await;
+            } else {
                 in_flight.end(false);
-                return Err(refusal);
+                return Err(cannot_be_met());
             }
-            // It broke while it was being written.
-            Err(Unsent::After(error)) => {
-                let refusal = refusals::unknown(&error.to_string(), self.late_write_max(&forward.route));
-                self.in_doubt(&forward, in_flight, began);
-                return Ok(Acted::Unknown(refusal, None));
-            }
-        };
-        self.stats.forwarded.add();
-        let head = pending.head(self.answer_max(&forward.route)).await;
-        self.stats.route(forward.x.policy.ordinal).upstream_durations.add(began.elapsed());
-        match head {
+        }
+        match answer {
             // Not HTTP any more, and not asked for.
             Ok(answer) if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 let cause = "the upstream switched to another protocol, which it was not asked for";
-                let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
-                self.in_doubt(&forward, in_flight, began);
-                Ok(Acted::Unknown(refusal, None))
+                Ok(self.unknown(&forward, in_flight, began, cause))
+            }
+            Ok(answer)
+                if answer.response.status() == StatusCode::PRECONDITION_FAILED
+                    && forward.demand.is_some() =>
+            {
+                if !self.refused_completely(answer).await {
+                    return Ok(self.unknown(&forward, in_flight, began, "its answer was cut"));
+                }
+                in_flight.end(false);
+                self.stats.around.add();
+                Ok(self.refused(&forward.x, &forward.place, changed_meanwhile(), content))
             }
             Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
-            Err(error) => {
-                let late = self.late_write_max(&forward.route);
-                let refusal = refusals::unknown(&error.to_string(), late);
-                let id = in_flight.id();
-                self.in_doubt(&forward, in_flight, began);
-                if error.kind == SendErrorKind::TimedOut {
-                    self.wait_on(id, pending, late);
+            Err(Lost::Before(refusal)) => {
+                in_flight.end(false);
+                Err(refusal)
+            }
+            Err(Lost::After(error, pending)) => {
+                let (id, late) = (in_flight.id(), self.late_write_max(&forward.route));
+                let unknown = self.unknown(&forward, in_flight, began, &error.to_string());
+                if let Some(pending) = pending.filter(|_| error.kind == SendErrorKind::TimedOut) {
+                    self.wait_on(id, *pending, late);
                 }
-                Ok(Acted::Unknown(refusal, None))
+                Ok(unknown)
             }
         }
     }
 
-    /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
-    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Unsent> {
-        let mut attempt = 1;
-        loop {
-            let connected = self.upstream.connect(Fresh::Recent).await;
-            let connection = connected.map_err(|error| Unsent::Before(refusals::unreachable(&error)))?;
-            match connection.start(request()) {
-                Ok(pending) => return Ok(pending),
-                Err(error) if error.kind != SendErrorKind::NotSent => return Err(Unsent::After(error)),
-                Err(_) if attempt < ATTEMPTS_MAX => attempt += 1,
-                Err(error) => return Err(Unsent::Before(refusals::unanswered(&error))),
-            }
-        }
+    /// The client is told that nobody knows, and the others wait.
+    fn unknown(
+        &self,
+        forward: &Forward,
+        in_flight: InFlight,
+        began: Instant,
+        cause: &str,
+    ) -> Acted<GatewayBody> {
+        let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
+        self.in_doubt(forward, in_flight, began);
+        Acted::Unknown(refusal, None)
     }
 
-    /// Destination follows Host to the upstream.
-    fn readdress(&self, x: &Exchange, headers: &mut HeaderMap) {
-        if self.settings.host == HostField::Upstream
-            && let Some(to) =
-                x.headers.get("destination").and_then(|v| v.to_str().ok()?.parse::<http::Uri>().ok())
-            && to.authority().is_some()
-            && let (Ok(host), Some(path)) = (self.heads.upstream().to_str(), to.path_and_query())
-            && let Ok(value) = HeaderValue::try_from(format!("http://{host}{path}"))
-        {
-            headers.insert("destination", value);
-        }
-    }
-
-    fn in_doubt(&self, forward: &Forward, in_flight: InFlight, began: std::time::Instant) {
+    fn in_doubt(&self, forward: &Forward, in_flight: InFlight, began: Instant) {
         self.stats.unknown.add();
         in_flight.doubt(self.late_write_max(&forward.route));
-        let until = std::time::Instant::now() + self.late_write_max(&forward.route);
+        let until = Instant::now() + self.late_write_max(&forward.route);
         self.note(forward, began, WriteOutcome::Unknown { until }, None);
     }
 
     /// Leaves what is known of the write for whoever records it.
-    fn note(
-        &self,
-        forward: &Forward,
-        began: std::time::Instant,
-        outcome: WriteOutcome,
-        after: Option<HeaderValue>,
-    ) {
+    fn note(&self, forward: &Forward, began: Instant, outcome: WriteOutcome, after: Option<HeaderValue>) {
         let content = forward.sent;
         let written = Written { began, content, outcome, judged: true };
         let facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
         forward.x.note(Facts { before: forward.before.clone(), after, ..facts });
-    }
-
-    /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
-    fn wait_on(&self, id: u64, mut pending: Pending, time: Duration) {
-        let state = Arc::clone(&self.state);
-        drop(tokio::spawn(async move {
-            let Ok(answer) = pending.head(time).await else { return };
-            let (status, early) = (answer.response.status(), !answer.all_content_sent());
-            let complete = collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await;
-            let ends = match said(status) {
-                Said::No => true,
-                Said::Yes | Said::Perhaps => !early && complete.is_ok(),
-                Said::Nothing => false,
-            };
-            if ends {
-                state.settle(id);
-            }
-        }));
     }
 
     /// The head of an answer is there.
@@ -367,7 +359,7 @@ impl Gateway {
         forward: Forward,
         in_flight: InFlight,
         answer: Answer,
-        began: std::time::Instant,
+        began: Instant,
     ) -> Acted<GatewayBody> {
         let early = !answer.all_content_sent();
         let (mut head, body) = answer.response.into_parts();
@@ -403,9 +395,7 @@ impl Gateway {
                     CollectError::Idle => "its answer stopped in the middle",
                     CollectError::Cut(_) | CollectError::TooLarge { .. } => "its answer was cut",
                 };
-                let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
-                self.in_doubt(&forward, in_flight, began);
-                Acted::Unknown(refusal, None)
+                self.unknown(&forward, in_flight, began, cause)
             }
         }
     }
@@ -417,7 +407,7 @@ impl Gateway {
         in_flight: InFlight,
         mut head: Parts,
         content: Bytes,
-        began: std::time::Instant,
+        began: Instant,
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
         let applied = says == Said::Yes;
@@ -459,7 +449,7 @@ impl Gateway {
         head: Parts,
         so_far: Bytes,
         rest: ResponseBody,
-        began: std::time::Instant,
+        began: Instant,
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
         self.note(&forward, began, outcome_of(says, self.late_write_max(&forward.route)), None);

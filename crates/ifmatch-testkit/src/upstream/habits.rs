@@ -101,6 +101,8 @@ pub struct Habits {
     pub shows: Shows,
     /// Whether If-Match and If-None-Match are evaluated, against the own tags. Otherwise they are ignored.
     pub evaluates: bool,
+    /// Whether a PUT, PATCH or DELETE without a condition is refused with 428.
+    pub requires: bool,
     /// Waited at between looking (condition, current content) and writing. Without: one step.
     pub window: Option<Gate>,
     /// More fields on every answer to a GET or HEAD.

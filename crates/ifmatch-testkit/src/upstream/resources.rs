@@ -185,6 +185,10 @@ fn change(shared: &Shared, request: &Request, name: &str) -> Option<Reply> {
     let mut state = shared.state();
     let habits = state.habits(request.path());
     let current = state.resources.get(name).cloned();
+    let says_which = ["if-match", "if-none-match"].iter().any(|name| request.value(name).is_some());
+    if habits.requires && request.method != "POST" && !says_which {
+        return Some(Reply::said(428, "a condition is needed"));
+    }
     if habits.evaluates && !admits(&habits, request, current.as_ref()) {
         return Some(Reply::said(412, "the condition is false"));
     }

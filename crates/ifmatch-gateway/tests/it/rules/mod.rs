@@ -13,6 +13,7 @@ mod s2_written;
 mod s3_names;
 mod s4_methods;
 mod s5_check;
+mod s5_demand;
 mod s5_forward;
 mod s5_order;
 mod s6_clients;

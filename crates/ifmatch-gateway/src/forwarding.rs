@@ -1,0 +1,92 @@
+//! A write on its way to the upstream, and back.
+
+use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent};
+use crate::head::Purpose;
+use crate::read::sending;
+use crate::refusals;
+use crate::settings::HostField;
+use crate::upstream::{Answer, Fresh, Pending, SendError, SendErrorKind, Sending, collect};
+use crate::write::{ANSWER_WHOLE_BYTES_MAX, Forward, Said, said};
+use http::header::HeaderValue;
+use http::{HeaderMap, Request};
+use ifmatch_core::Refusal;
+use ifmatch_guard::{Content, Exchange};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Why there is no answer to a write.
+pub(crate) enum Lost {
+    /// Nothing of it was sent.
+    Before(Refusal),
+    /// It may land; its answer may still come.
+    After(SendError, Option<Box<Pending>>),
+}
+
+impl Gateway {
+    /// Sends the write and waits for the head of its answer.
+    pub(crate) async fn exchange(&self, forward: &Forward, content: &Content) -> Result<Answer, Lost> {
+        let request = || {
+            let purpose = Purpose::Judged(forward.demand.as_ref());
+            let mut request = self.outgoing(&forward.x, &forward.x.method, purpose, sending(content));
+            self.readdress(&forward.x, request.headers_mut());
+            request
+        };
+        let began = Instant::now();
+        let mut pending = match self.start(request).await {
+            Ok(pending) => pending,
+            Err(Unsent::Before(refusal)) => return Err(Lost::Before(refusal)),
+            // It broke while it was being written.
+            Err(Unsent::After(error)) => return Err(Lost::After(error, None)),
+        };
+        self.stats.forwarded.add();
+        let head = pending.head(self.answer_max(&forward.route)).await;
+        self.stats.route(forward.x.policy.ordinal).upstream_durations.add(began.elapsed());
+        head.map_err(|error| Lost::After(error, Some(Box::new(pending))))
+    }
+
+    /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
+    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Unsent> {
+        let mut attempt = 1;
+        loop {
+            let connected = self.upstream.connect(Fresh::Recent).await;
+            let connection = connected.map_err(|error| Unsent::Before(refusals::unreachable(&error)))?;
+            match connection.start(request()) {
+                Ok(pending) => return Ok(pending),
+                Err(error) if error.kind != SendErrorKind::NotSent => return Err(Unsent::After(error)),
+                Err(_) if attempt < ATTEMPTS_MAX => attempt += 1,
+                Err(error) => return Err(Unsent::Before(refusals::unanswered(&error))),
+            }
+        }
+    }
+
+    /// Destination follows Host to the upstream.
+    fn readdress(&self, x: &Exchange, headers: &mut HeaderMap) {
+        if self.settings.host == HostField::Upstream
+            && let Some(to) =
+                x.headers.get("destination").and_then(|v| v.to_str().ok()?.parse::<http::Uri>().ok())
+            && to.authority().is_some()
+            && let (Ok(host), Some(path)) = (self.heads.upstream().to_str(), to.path_and_query())
+            && let Ok(value) = HeaderValue::try_from(format!("http://{host}{path}"))
+        {
+            headers.insert("destination", value);
+        }
+    }
+
+    /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
+    pub(crate) fn wait_on(&self, id: u64, mut pending: Pending, time: Duration) {
+        let state = Arc::clone(&self.state);
+        drop(tokio::spawn(async move {
+            let Ok(answer) = pending.head(time).await else { return };
+            let (status, early) = (answer.response.status(), !answer.all_content_sent());
+            let complete = collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await;
+            let ends = match said(status) {
+                Said::No => true,
+                Said::Yes | Said::Perhaps => !early && complete.is_ok(),
+                Said::Nothing => false,
+            };
+            if ends {
+                state.settle(id);
+            }
+        }));
+    }
+}
