@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::inspect::Inspect;
+use crate::write;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ifmatch_core::Mode;
 use ifmatch_gateway::settings::Origin;
@@ -66,6 +67,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Doubt(Doubt),
     Explain(crate::explain::Explain),
+    /// Read, and remember which version was seen
+    Get(Box<write::args::Get>),
+    /// Write a whole content, or change members of what is there
+    Put(Box<write::args::Put>),
+    /// Send a change of what is there
+    Patch(Box<write::args::Patch>),
+    /// Delete what was seen
+    Delete(Box<write::args::Delete>),
+    /// Change something in an editor
+    Edit(Box<write::args::Edit>),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  ifmatch completions bash > ~/.local/share/bash-completion/completions/ifmatch"

@@ -10,6 +10,7 @@ mod inspect;
 mod output;
 mod report;
 mod serve;
+mod write;
 
 use args::{Cli, Command, Output};
 use clap::{CommandFactory, Parser};
@@ -43,8 +44,14 @@ fn run(cli: Cli) -> Ended {
             format.name()
         )));
     }
+    let globals = write::Globals { format, quiet: cli.quiet, verbose: cli.verbose };
     let ended = match cli.command {
         Command::Inspect(inspect) => return inspect::run(&inspect, format),
+        Command::Get(get) => return write::get::run(&get, globals),
+        Command::Put(put) => return write::put::run(&put, globals),
+        Command::Patch(patch) => return write::patch::run(&patch, globals),
+        Command::Delete(delete) => return write::delete::run(&delete, globals),
+        Command::Edit(edit) => return write::edit::run(&edit, globals),
         Command::Serve(serve) => serve::run(&serve, format),
         Command::Check { file } => check::run(&file, format),
         Command::Doubt(doubt) => doubt::run(&doubt, format),

@@ -1,0 +1,190 @@
+//! What was typed, kept until it is saved.
+
+use super::super::session::Session;
+use super::super::state;
+use crate::exit::Failure;
+use ifmatch_client::{Version, secret};
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// How many drafts are kept. They are never thrown away unasked, so past it no new one is begun.
+const DRAFTS_MAX: usize = 1000;
+
+/// The draft of one URL. Only one run at a time has it.
+///
+/// What belongs together has a number, and the file `draft.json`, which is replaced at once, says which number counts: a
+/// run that is killed leaves either what was before or what is after, never a text with the base of another.
+#[derive(Debug)]
+pub(super) struct Draft {
+    folder: PathBuf,
+    current: Option<Current>,
+    _lock: File,
+}
+
+/// What a draft is made from.
+#[derive(Clone, Debug)]
+struct Current {
+    number: u64,
+    version: Option<Version>,
+    media_type: String,
+    suffix: String,
+}
+
+/// What a draft begins with, or goes on with.
+#[derive(Debug)]
+pub(super) struct Beginning<'a> {
+    /// What it is made from; `None` if there is nothing yet.
+    pub(super) version: Option<Version>,
+    /// The content of that.
+    pub(super) base: &'a [u8],
+    /// The type of that, as the server names it.
+    pub(super) media_type: &'a str,
+    /// What stands in the editor.
+    pub(super) text: &'a [u8],
+    /// `json` or `txt`.
+    pub(super) suffix: &'a str,
+}
+
+impl Draft {
+    /// The draft of this URL, if there is one, and the right to begin one.
+    pub(super) fn open(session: &Session) -> Result<Self, Failure> {
+        let drafts = state::folder("drafts")?;
+        state::make(&drafts)?;
+        let folder = drafts.join(state::name(&[session.asked.as_str().as_bytes()]));
+        let lock = folder.with_extension("lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock);
+        let locked = opened.map_err(TryLockError::Error).and_then(|file| file.try_lock().map(|()| file));
+        let lock = locked.map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                format!("{} is being edited by another ifmatch on this machine", session.shown_url())
+            }
+            TryLockError::Error(error) => format!("{}: {error}", lock.display()),
+        })?;
+        let current = Current::load(&folder);
+        Ok(Self { folder, current, _lock: lock })
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.current.is_some()
+    }
+
+    /// Begins one, or lets it go on from something else.
+    pub(super) fn begin(&mut self, session: &Session, from: Beginning<'_>) -> Result<(), String> {
+        let old = self.current.clone();
+        if old.is_none() {
+            self.room()?;
+        }
+        state::make(&self.folder)?;
+        let current = Current {
+            number: old.as_ref().map_or(1, |old| old.number + 1),
+            version: from.version,
+            media_type: from.media_type.to_owned(),
+            suffix: from.suffix.to_owned(),
+        };
+        state::write(&self.folder.join(current.base()), from.base)?;
+        state::write(&self.folder.join(current.text()), from.text)?;
+        self.note(session, &current)?;
+        if let Some(old) = old {
+            // What is not referred to any more does no harm.
+            drop(fs::remove_file(self.folder.join(old.base())));
+            drop(fs::remove_file(self.folder.join(old.text())));
+        }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    /// From now on it is about something that there is nothing of.
+    pub(super) fn make_new(&mut self, session: &Session) -> Result<(), String> {
+        let Some(mut current) = self.current.clone() else { return Ok(()) };
+        current.version = None;
+        self.note(session, &current)?;
+        self.current = Some(current);
+        Ok(())
+    }
+
+    fn note(&self, session: &Session, current: &Current) -> Result<(), String> {
+        let head = json!({
+            "url": secret::url(&session.asked),
+            "number": current.number,
+            "version": current.version.as_ref().map(Version::line),
+            "media_type": current.media_type,
+            "suffix": current.suffix,
+        });
+        state::write(&self.folder.join("draft.json"), format!("{head:#}\n").as_bytes())
+    }
+
+    fn room(&self) -> Result<(), String> {
+        let drafts = self.folder.parent().map(fs::read_dir);
+        let count =
+            drafts.into_iter().flatten().flatten().flatten().filter(|entry| entry.path().is_dir()).count();
+        if count >= DRAFTS_MAX {
+            let place = self.folder.parent().unwrap_or(&self.folder).display().to_string();
+            return Err(format!(
+                "{count} drafts are kept in {place}, which is the limit: remove some. Nothing was sent."
+            ));
+        }
+        Ok(())
+    }
+
+    /// The file that stands in the editor.
+    pub(super) fn path(&self) -> PathBuf {
+        let text = self.current.as_ref().map(Current::text).unwrap_or_default();
+        self.folder.join(text)
+    }
+
+    /// What was typed.
+    pub(super) fn text(&self) -> Result<Vec<u8>, String> {
+        fs::read(self.path()).map_err(|error| format!("{}: {error}", self.path().display()))
+    }
+
+    /// What it was made from.
+    pub(super) fn base(&self) -> Result<Vec<u8>, String> {
+        let path = self.folder.join(self.current.as_ref().map(Current::base).unwrap_or_default());
+        fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// The version of that; `None` if there is nothing yet.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.current.as_ref()?.version.as_ref()
+    }
+
+    pub(super) fn media_type(&self) -> &str {
+        self.current.as_ref().map(|current| current.media_type.as_str()).unwrap_or_default()
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.suffix == "json")
+    }
+
+    /// It is saved, or thrown away.
+    pub(super) fn remove(&mut self) -> Result<(), String> {
+        let removed = if self.folder.exists() { fs::remove_dir_all(&self.folder) } else { Ok(()) };
+        self.current = None;
+        removed.map_err(|error| format!("{} could not be removed: {error}", self.folder.display()))
+    }
+}
+
+impl Current {
+    fn base(&self) -> String {
+        format!("base-{}", self.number)
+    }
+
+    fn text(&self) -> String {
+        format!("text-{}.{}", self.number, self.suffix)
+    }
+
+    fn load(folder: &Path) -> Option<Self> {
+        let head: Value = serde_json::from_slice(&fs::read(folder.join("draft.json")).ok()?).ok()?;
+        let text = |name: &str| head[name].as_str().map(str::to_owned);
+        let version = text("version").map(|line| Version::from_line(&line));
+        let suffix = text("suffix").filter(|suffix| ["json", "txt"].contains(&suffix.as_str()))?;
+        Some(Self {
+            number: head["number"].as_u64()?,
+            version: version.unwrap_or_default(),
+            media_type: text("media_type")?,
+            suffix,
+        })
+    }
+}

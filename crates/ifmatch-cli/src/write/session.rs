@@ -1,0 +1,153 @@
+//! One run against one URL.
+
+use super::Globals;
+use super::memory::Memory;
+use crate::access::AccessFlags;
+use crate::exit::Failure;
+use crate::output::dim;
+use anstream::eprintln;
+use http::header::{ACCEPT, HeaderMap};
+use ifmatch_client::wire::{Access, Answer, SendError, Url};
+use ifmatch_client::{Client, Error, Event, Outcome, Reading, Write, secret};
+use tokio::runtime::{Builder, Runtime};
+
+/// What a command talks with.
+pub(crate) struct Session {
+    /// As it was typed: what is remembered is remembered of this.
+    pub(crate) asked: Url,
+    /// Where it is, after redirects.
+    pub(crate) url: Url,
+    pub(crate) globals: Globals,
+    pub(crate) memory: Memory,
+    access: Access,
+    shows_secrets: bool,
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Session {
+    pub(crate) fn open(url: &Url, flags: &AccessFlags, globals: Globals) -> Result<Self, Failure> {
+        let access = flags.access()?;
+        let mut url = url.clone();
+        url.set_fragment(None);
+        let accept = access.headers.get(ACCEPT).map(|accept| accept.as_bytes()).unwrap_or_default();
+        let memory = Memory::open(accept)?;
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("the run could not be set up: {error}"))?;
+        let client = client(&url, &access, globals, flags.show_secrets)?;
+        Ok(Self {
+            asked: url.clone(),
+            url,
+            globals,
+            memory,
+            access,
+            shows_secrets: flags.show_secrets,
+            runtime,
+            client,
+        })
+    }
+
+    /// The URL as it may be shown.
+    pub(crate) fn shown_url(&self) -> String {
+        self.shown(&self.url)
+    }
+
+    pub(crate) fn shown(&self, url: &Url) -> String {
+        if self.shows_secrets { url.to_string() } else { secret::url(url) }
+    }
+
+    /// A command of ours for the same URL, to be pasted.
+    pub(crate) fn command(&self, name: &str, rest: &[&str]) -> String {
+        let url = self.shown_url();
+        let mut words = vec!["ifmatch", name, url.as_str()];
+        words.extend(rest);
+        ifmatch_diagnose::curl::quote(&words)
+    }
+
+    /// What is there, and which version it is. Later reads and writes go where redirects led.
+    pub(crate) fn read(&mut self) -> Result<Reading, Error> {
+        let answer = self.follow()?;
+        if !answer.hops.is_empty() && answer.status.is_success() {
+            let is_other = answer.hops.iter().any(|hop| hop.status == 303);
+            if is_other || answer.url.origin() != self.url.origin() {
+                return Err(Error::Url { url: self.shown(&answer.url), base: self.shown_url() });
+            }
+            self.url = answer.url.clone();
+        }
+        Reading::of(answer)
+    }
+
+    /// The answer to GET, whatever it is.
+    pub(crate) fn follow(&self) -> Result<Answer, SendError> {
+        self.runtime.block_on(self.client.follow(&self.client.reading(&self.url)))
+    }
+
+    pub(crate) fn write(&self, write: &Write) -> Result<Outcome, SendError> {
+        self.runtime.block_on(self.client.write(write))
+    }
+
+    pub(crate) fn pause(&self, tries: u32) {
+        self.runtime.block_on(tokio::time::sleep(ifmatch_client::pause(tries)));
+    }
+
+    /// New connections: those that stood while somebody thought may be dead, and a write must not find that out.
+    pub(crate) fn reconnect(&mut self) -> Result<(), Failure> {
+        self.client = client(&self.url, &self.access, self.globals, self.shows_secrets)?;
+        Ok(())
+    }
+
+    /// Ctrl-C is for the editor while one runs.
+    pub(crate) fn leave_interrupts_alone(&self) -> Option<tokio::signal::unix::Signal> {
+        let _entered = self.runtime.enter();
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok()
+    }
+}
+
+fn client(url: &Url, access: &Access, globals: Globals, shows_secrets: bool) -> Result<Client, Failure> {
+    let client = Client::with(url.as_str(), access).map_err(|error| error.to_string())?;
+    if globals.verbose == 0 {
+        return Ok(client);
+    }
+    Ok(client.watched(move |event| tell(event, shows_secrets)))
+}
+
+fn tell(event: Event<'_>, shows_secrets: bool) {
+    match event {
+        Event::Sending(request, others) => {
+            let path = if shows_secrets { request.url.to_string() } else { secret::url(&request.url) };
+            eprintln!("{}", dim(&format!("> {} {path}", request.method)));
+            let others = others.iter().filter(|(name, _)| !request.headers.contains_key(*name));
+            others.chain(&request.headers).for_each(|(name, value)| {
+                eprintln!("{}", dim(&format!("> {}", line(name, value, shows_secrets))));
+            });
+            if let Some(content) = &request.content {
+                eprintln!("{}", dim(&format!("> ({} bytes of content)", content.len())));
+            }
+        }
+        Event::Answered(answer) => {
+            for hop in &answer.hops {
+                eprintln!("{}", dim(&format!("< {} from {}", hop.status, secret::url(&hop.from))));
+            }
+            eprintln!("{}", dim(&format!("< {:?} {}", answer.version, answer.status)));
+            for line in head(&answer.headers, shows_secrets) {
+                eprintln!("{}", dim(&format!("< {line}")));
+            }
+            eprintln!("{}", dim(&format!("< ({} bytes of content)", answer.content.len())));
+        }
+        Event::Failed(error) => eprintln!("{}", dim(&format!("! {error}"))),
+    }
+}
+
+/// Field lines as they may be shown.
+pub(crate) fn head(headers: &HeaderMap, shows_secrets: bool) -> Vec<String> {
+    headers.iter().map(|(name, value)| line(name, value, shows_secrets)).collect()
+}
+
+fn line(name: &http::HeaderName, value: &http::HeaderValue, shows_secrets: bool) -> String {
+    let shown = if shows_secrets {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    } else {
+        secret::field(name, value)
+    };
+    format!("{name}: {}", super::show::plain(&shown))
+}
