@@ -122,3 +122,12 @@ fn articles_are_complete() {
         assert!(article.fix.len() < 330, "{}: {}", article.code, article.fix.len());
     }
 }
+
+#[test]
+fn every_code_is_in_the_documentation() {
+    let page = include_str!("../../../../../docs/src/inspect.md");
+    for article in ARTICLES {
+        let row = format!("| {} | {} | {} |\n", article.code, article.name, article.title);
+        assert!(page.contains(&row), "docs/src/inspect.md lacks {row}");
+    }
+}
