@@ -9,6 +9,7 @@
 //! - [`process`]: runs a real server binary and kills it.
 //! - [`raw`]: sends exact bytes over a socket and reads one response at a time.
 //! - [`servers`]: real servers that nobody here wrote, and proxies, started for a test.
+//! - `tls` (a feature): TLS in front of any server, with certificates that are good or bad.
 //! - [`upstream`]: an origin that does what it is told, wrong or right, for what stands in front of it.
 //!
 //! **Invariant:** this crate depends on no other crate of the workspace, and nothing but tests depends on it.
@@ -20,4 +21,6 @@ pub mod process;
 pub mod raw;
 pub mod reference;
 pub mod servers;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod upstream;

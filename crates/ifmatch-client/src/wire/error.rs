@@ -101,8 +101,34 @@ fn unknown(method: &str) -> &'static str {
     }
 }
 
+/// What the libraries say, and what it means for people.
+const WORDS: [(&str, &str); 7] = [
+    (
+        "UnknownIssuer",
+        "its certificate is of an authority that nobody here believes; if you do, name its certificate with --cacert FILE",
+    ),
+    (
+        "BadSignature",
+        "its certificate is not signed by the authority that is believed here; name the right one with --cacert FILE",
+    ),
+    ("certificate expired", "its certificate has expired"),
+    ("certificate not valid yet", "its certificate is not valid yet, or the clock here is behind"),
+    ("certificate not valid for name", "its certificate is not for this name"),
+    ("InvalidContentType", "it does not speak TLS there; if it speaks plain HTTP, ask with http://"),
+    ("invalid HTTP version parsed", "what came is not HTTP; if it speaks TLS, ask with https://"),
+];
+
 /// The innermost cause, which says what happened; what is around it says that something happened.
 pub(super) fn cause(error: &reqwest::Error) -> String {
+    let said = innermost(error);
+    let known = WORDS.iter().find(|(part, _)| said.contains(part));
+    known.map_or(said.clone(), |(part, words)| match said.split_once("only valid for ") {
+        Some((_, names)) if part.ends_with("for name") => format!("{words}, only for {names}"),
+        _ => (*words).to_owned(),
+    })
+}
+
+fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn core::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -4,6 +4,7 @@ use crate::support::{NONE, Server, TIMEOUT, ifmatch, listening, until};
 use ifmatch_testkit::process;
 use ifmatch_testkit::raw::exchange;
 use ifmatch_testkit::servers::{Files, FilesKind, Kind, Place, Proxy, ProxyKind, Server as Real};
+use ifmatch_testkit::tls::{Authority, Certificate, Front};
 use serde_json::Value;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -231,6 +232,43 @@ fn apache_s_weak_tag_of_a_new_file_is_no_fault_for_long() {
     let (status, report) = inspected(&url(server.address(), &server.kind().target("note")), &[]);
     assert_eq!((status, codes(&report, "bad")), (0, Vec::new()), "{report:#}");
     assert_eq!(report["validators"]["etag_is"], "strong");
+}
+
+/// HTTPS with an authority of one's own, HTTP/2 by agreement, and credentials.
+#[test]
+fn over_tls_with_a_private_authority() {
+    let server = Server::start();
+    server.create("/notes/a", b"1");
+    let authority = Authority::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    std::fs::write(&file, authority.pem()).unwrap();
+    let file = file.display().to_string();
+    let front = |certificate, protocols: &[&str]| {
+        Front::start("127.0.0.1:0", &authority, certificate, protocols, server.address()).unwrap()
+    };
+    let (http1, http2) = (front(Certificate::Sound, &["http/1.1"]), front(Certificate::Sound, &["h2"]));
+    for (front, version) in [(&http1, "HTTP/1.1"), (&http2, "HTTP/2.0")] {
+        let (status, report) =
+            inspected(&front.url("/notes/a"), &["--cacert", &file, "--strict", "--bearer", "s3cret"]);
+        assert_eq!((status, report["first"]["version"].as_str()), (0, Some(version)), "{report:#}");
+        assert!(!report.to_string().contains("s3cret"));
+    }
+    let (status, report) = inspected(&http1.url("/notes/a"), &["--cacert", &file, "--via", &http2.url("/")]);
+    assert_eq!((status, codes(&report, "bad")), (0, Vec::new()), "{report:#}");
+    for (front, arguments, part) in [
+        (&http1, &[][..], "--cacert"),
+        (&front(Certificate::Expired, &["h2"]), &["--cacert", file.as_str()], "has expired"),
+        (&front(Certificate::OtherName, &["h2"]), &["--cacert", file.as_str()], "not for this name"),
+    ] {
+        let run = Run::of(&[&[front.url("/notes/a").as_str()], arguments].concat());
+        assert_eq!((run.status, run.out.as_str()), (3, ""));
+        assert!(run.err.contains(part) && run.err.contains("Nothing was sent."), "{}", run.err);
+    }
+    assert_eq!(inspected(&http1.url("/notes/a"), &["-k"]).0, 0);
+    // Without TLS HTTP/2 has to be said.
+    let (_, report) = inspected(&url(server.address(), "/notes/a"), &["--http2"]);
+    assert_eq!(report["first"]["version"], "HTTP/2.0");
 }
 
 #[test]
