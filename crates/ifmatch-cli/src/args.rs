@@ -77,6 +77,14 @@ pub(crate) enum Command {
     Delete(Box<write::args::Delete>),
     /// Change something in an editor
     Edit(Box<write::args::Edit>),
+    /// Print the JSON Schema of a report
+    #[command(
+        after_help = "Examples:\n  ifmatch schema              their names\n  ifmatch schema race-1       one of them"
+    )]
+    Schema {
+        /// Its name, as the `schema` member of a report has it
+        name: Option<String>,
+    },
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  ifmatch completions bash > ~/.local/share/bash-completion/completions/ifmatch"

@@ -9,6 +9,7 @@ mod explain;
 mod inspect;
 mod output;
 mod report;
+mod schema;
 mod serve;
 mod write;
 
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> Ended {
         Command::Check { file } => check::run(&file, format),
         Command::Doubt(doubt) => doubt::run(&doubt, format),
         Command::Explain(asked) => return explain::run(&asked, format),
+        Command::Schema { name } => schema::run(name.as_deref(), format),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "ifmatch", &mut script);

@@ -38,6 +38,7 @@ mod policy;
 mod problem;
 mod range;
 mod refusal;
+mod schema;
 mod state;
 mod tag;
 mod target;
@@ -52,6 +53,7 @@ pub use policy::{Dates, MethodClass, Mode, Policy, Requirement, StaleStatus, Sta
 pub use problem::{Code, Reason, TYPE_PREFIX, explanation};
 pub use range::ByteRange;
 pub use refusal::Refusal;
+pub use schema::{SCHEMA_PREFIX, SCHEMAS, schema};
 pub use state::{CurrentState, Representation};
 pub use tag::{EntityTag, TagProblem};
 pub use target::{FORWARDED_TARGET_BYTES_MAX, TARGET_BYTES_MAX, Target, coarse};

@@ -1,11 +1,9 @@
 //! What every report has in common.
 
+use ifmatch_core::SCHEMA_PREFIX;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
-
-/// Where schemas are, before their names.
-pub const SCHEMA_PREFIX: &str = "/.well-known/ifmatch/schema/";
 
 /// A result that can be read by people and by programs. All forms say the same.
 pub trait Report: Serialize + JsonSchema {

@@ -1,7 +1,8 @@
 //! What a refusal tells.
 
-use crate::support::{NONE, Server, assert_refused};
-use ifmatch_core::Code;
+use crate::support::{NONE, Server, assert_refused, ifmatch};
+use ifmatch_core::{Code, SCHEMA_PREFIX, SCHEMAS};
+use serde_json::Value;
 
 #[test]
 fn a_missing_condition_is_told_what_to_send() {
@@ -91,6 +92,25 @@ fn every_type_has_a_page() {
     let refused = server.request("DELETE", "/a", NONE, None);
     let body = assert_refused(&refused, 428, "precondition_required");
     assert_eq!(server.get(body["type"].as_str().unwrap()).status, 200);
+}
+
+#[test]
+fn every_schema_is_served_under_its_id_and_printed() {
+    let server = Server::start();
+    for (name, text) in SCHEMAS {
+        let path = format!("{SCHEMA_PREFIX}{name}.json");
+        let page = server.get(&path);
+        assert_eq!(
+            (page.status, page.value("content-type")),
+            (200, Some("application/schema+json")),
+            "{path}"
+        );
+        assert_eq!(page.text(), text);
+        assert_eq!(serde_json::from_str::<Value>(text).unwrap()["$id"], path.as_str());
+        let printed = ifmatch(&["schema", &path]).output().unwrap();
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), text);
+    }
+    assert_refused(&server.get("/.well-known/ifmatch/schema/no-such.json"), 404, "not_found");
 }
 
 #[test]
