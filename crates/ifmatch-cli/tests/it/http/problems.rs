@@ -147,7 +147,7 @@ fn bodies_stay_small_whatever_was_sent() {
         assert!(matches!(response.status, 400 | 428), "{}", response.status);
         if !response.content.is_empty() {
             assert!(response.content.len() <= 8 << 10);
-            let body: serde_json::Value = serde_json::from_slice(&response.content).unwrap();
+            let body: Value = serde_json::from_slice(&response.content).unwrap();
             assert_eq!((&body["applied"], &body["status"]), (&false.into(), &response.status.into()));
         }
     }
