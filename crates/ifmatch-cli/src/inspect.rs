@@ -53,13 +53,15 @@ pub(crate) struct Inspect {
 const EXAMPLES: &str = "\
 Examples:
   ifmatch inspect :3000/items/1
-  ifmatch inspect https://api.example/v1/orders/42 --bearer TOKEN --origin https://app.example
-  ifmatch inspect http://10.0.0.7:3000/v1/orders/42 --via https://api.example --max-age 30s
+  ifmatch inspect https://api.example/orders/42 --origin https://app.example
+  ifmatch inspect http://10.0.0.7:3000/orders/42 --via https://api.example
+  ifmatch inspect https://api.example/orders/42 --max-age 30s --bearer TOKEN
   ifmatch inspect :3000/items/1 --after-write --yes
   ifmatch inspect :3000/items/1 --output junit > inspect.xml
 
-Exit codes: 0 nothing is wrong (there may be warnings; with --strict there are none); 1 something is; 2 usage; 3 the
-API was not reached, or did not answer well enough to tell.";
+Exit codes: 0 nothing is wrong (there may be warnings, but not with --strict);
+1 something is; 2 usage; 3 the API was not reached, or did not answer well
+enough to tell.";
 
 pub(crate) fn run(flags: &Inspect, format: Output) -> Ended {
     let access = flags.access.access()?;
