@@ -7,7 +7,8 @@ use crate::report;
 use clap::{ArgGroup, Args};
 use ifmatch_core::{Code, explanation};
 use ifmatch_diagnose::article::Article;
-use ifmatch_diagnose::explain::{ARTICLES, Evidence, INPUT_BYTES_MAX, Options, Source, Verdict, article};
+use ifmatch_diagnose::explain::{self, ARTICLES, Evidence, INPUT_BYTES_MAX, Options, Source, Verdict};
+use ifmatch_diagnose::inspect;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -124,6 +125,11 @@ fn read(file: &str) -> Result<Vec<u8>, String> {
     Ok(input)
 }
 
+/// The page of a cause, or of what inspect finds.
+fn article(code: &str) -> Option<&'static Article> {
+    explain::article(code).or_else(|| inspect::article(code))
+}
+
 fn is_code(name: &str) -> bool {
     Code::from_name(name).is_some() || article(name).is_some()
 }
@@ -160,7 +166,8 @@ fn unknown(name: &str, last: &str) -> String {
         return format!("there is no file {name:?}, and no such code.\n  ifmatch explain lists all codes.");
     }
     let lower = last.to_ascii_lowercase();
-    let names = Code::ALL.iter().map(|code| code.name()).chain(ARTICLES.iter().map(|article| article.name));
+    let pages = ARTICLES.iter().copied().chain(inspect::ARTICLES);
+    let names = Code::ALL.iter().map(|code| code.name()).chain(pages.map(|article| article.name));
     let near = names.filter(|known| known.contains(&lower) || lower.contains(known));
     let hint = near.map(|known| format!("\n  Did you mean {known}?")).next().unwrap_or_default();
     format!("there is no code and no file {last:?}.{hint}\n  ifmatch explain lists all codes.")
@@ -185,17 +192,17 @@ fn of_status(status: u16, format: Output) -> Result<String, String> {
             "status {status} has nothing to do with conditions.\n  ifmatch explain lists all codes."
         ));
     }
-    Ok(listing(&codes, &causes, format))
+    Ok(listing(&codes, &causes, &[], format))
 }
 
 fn all(format: Output) -> String {
-    listing(Code::ALL, &ARTICLES, format)
+    listing(Code::ALL, &ARTICLES, inspect::ARTICLES, format)
 }
 
-fn listing(codes: &[Code], causes: &[&Article], format: Output) -> String {
+fn listing(codes: &[Code], causes: &[&Article], findings: &[Article], format: Output) -> String {
     if format == Output::Json {
         let problems: Vec<_> = codes.iter().map(|&code| as_json(code)).collect();
-        return pretty(&json!({ "problems": problems, "causes": causes }));
+        return pretty(&json!({ "problems": problems, "causes": causes, "findings": findings }));
     }
     let mut text = String::new();
     if !codes.is_empty() {
@@ -210,6 +217,12 @@ fn listing(codes: &[Code], causes: &[&Article], format: Output) -> String {
     }
     for Article { code, name, title, .. } in causes {
         text.push_str(&format!("{} {:<18} {}\n", bold(code), name, dim(title)));
+    }
+    if !findings.is_empty() {
+        text.push_str(&format!("\n{}\n", bold("What ifmatch inspect finds")));
+    }
+    for Article { code, name, title, .. } in findings {
+        text.push_str(&format!("{} {:<25} {}\n", bold(code), name, dim(title)));
     }
     text.push_str("\nifmatch explain CODE tells what one means and what to do about it.\n");
     text

@@ -22,7 +22,7 @@ mod validators;
 mod via;
 mod web;
 
-pub use articles::ARTICLES;
+pub use articles::{ARTICLES, article};
 pub use report::{Check, Finding, First, Inspection, Mark, Severity, State, Validators};
 
 use core::time::Duration;

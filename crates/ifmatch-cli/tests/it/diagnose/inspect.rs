@@ -284,6 +284,15 @@ fn what_cannot_be_told_is_no_finding() {
 }
 
 #[test]
+fn each_code_has_a_page() {
+    for article in ifmatch_diagnose::inspect::ARTICLES {
+        let output = ifmatch(&["explain", article.code]).output().unwrap();
+        let page = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && page.contains(article.title), "{}: {page}", article.code);
+    }
+}
+
+#[test]
 fn usage() {
     let server = Server::start();
     server.create("/a", b"1");

@@ -43,7 +43,7 @@ pub(super) const V028: Article = Article {
 
 pub(super) const V029: Article = Article {
     code: "V029",
-    name: "tag-of-transformed-content",
+    name: "tag-of-other-content",
     title: "the answer to a PUT has an ETag although the content was not stored as it was sent",
     means: "A client takes the tag for that of what it sent, and goes on from its own copy; at its next write it erases \
             what the server made of it (a time, a default, an order).",

@@ -46,10 +46,14 @@ pub const ARTICLES: &[Article] = &[
     answers::V036,
 ];
 
-/// The page of a code.
+/// The page of a code, in any case, or of a short name.
+pub fn article(code: &str) -> Option<&'static Article> {
+    ARTICLES.iter().find(|article| article.code.eq_ignore_ascii_case(code) || article.name == code)
+}
+
+/// The page of a code that is told.
 pub(super) fn find(code: &str) -> &'static Article {
-    let found = ARTICLES.iter().find(|article| article.code == code);
-    found.expect("a test goes through every code that is told")
+    article(code).expect("a test goes through every code that is told")
 }
 
 /// What it comes to for those who write, in a sentence.
