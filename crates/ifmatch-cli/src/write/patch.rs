@@ -55,7 +55,7 @@ pub(crate) fn run(patch: &Patch, globals: Globals) -> Ended {
 fn change(patch: &Patch) -> Result<(HeaderValue, Vec<u8>), Failure> {
     match body::body(&patch.content)? {
         Body::Items(items) => {
-            let change = items::merge_patch(&items)?;
+            let change = items::merge_patch(&items).map_err(|error| format!("{error}. Nothing was sent."))?;
             Ok((patch_type(patch)?.unwrap_or(MERGE_PATCH), change.to_string().into_bytes()))
         }
         Body::Whole(whole) => {

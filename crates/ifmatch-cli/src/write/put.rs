@@ -36,7 +36,7 @@ fn members(session: &mut Session, put: &Put, items: &[Item]) -> Result<End, Fail
     }
     if put.create {
         let mut value = Value::Object(Map::new());
-        items::apply(&mut value, items)?;
+        items::apply(&mut value, items).map_err(|error| format!("{error}. Nothing was sent."))?;
         return send(session, IfMatch::Absent, &JSON, value.to_string().into_bytes(), None);
     }
     let wanted = put.condition.if_match.as_deref().map(tag).transpose()?;
@@ -56,7 +56,7 @@ fn members(session: &mut Session, put: &Put, items: &[Item]) -> Result<End, Fail
         }
         let before = object(session, &reading)?;
         let mut after = before.clone();
-        items::apply(&mut after, items)?;
+        items::apply(&mut after, items).map_err(|error| format!("{error}. Nothing was sent."))?;
         if after == before {
             return Ok(unchanged(session, &version));
         }
@@ -134,11 +134,7 @@ fn whole(session: &mut Session, put: &Put, whole: &Whole) -> Result<End, Failure
         match seen.as_ref().map(|seen| seen.version.clone()) {
             Some(Some(version)) => IfMatch::Unchanged(version),
             Some(None) => {
-                return Err(Failure::from(unsaid(
-                    session,
-                    whole,
-                    "the version that was read is not current any more",
-                )));
+                return Err(Failure::from(unsaid(session, whole, "no current version of it is remembered")));
             }
             None => return Err(Failure::from(unsaid(session, whole, "it was not read with ifmatch get"))),
         }
@@ -179,18 +175,34 @@ fn send(
     };
     let is_create = condition == IfMatch::Absent;
     let write = write(session, condition, media_type, content.clone())?;
-    let outcome = match session.write(&write) {
+    let mut outcome = match session.write(&write) {
         Ok(outcome) => outcome,
         Err(error) => return Ok(end::unreachable(session, "put", &error)),
     };
-    match &outcome {
+    match &mut outcome {
         Outcome::Applied(applied) => {
+            let is_read_back = read_back(session, applied, &content);
             remember(session, applied, media_type, &content, whole);
-            Ok(end::saved(session, "put", before.as_ref(), applied))
+            let end = end::saved(session, "put", before.as_ref(), applied);
+            Ok(if is_read_back { end.with("read_back", true) } else { end })
         }
         Outcome::Refused(refusal) => Ok(told(session, refusal, before.as_ref(), is_create, whole)),
         Outcome::Unknown(doubt) => Ok(end::unknown(session, "put", doubt)),
     }
+}
+
+/// Where the answer named no version: what is there now, if it is what was written, byte for byte. Whoever wrote it, it has
+/// been seen, so a write may be made from it.
+fn read_back(session: &mut Session, applied: &mut Applied, content: &Bytes) -> bool {
+    if applied.version.is_ok() {
+        return false;
+    }
+    let Ok(reading) = session.read() else { return false };
+    if reading.answer.content != content || reading.version.is_err() {
+        return false;
+    }
+    applied.version = reading.version;
+    true
 }
 
 /// Why it was refused, and what to do.

@@ -87,7 +87,7 @@ impl Session {
     }
 
     pub(crate) fn pause(&self, tries: u32) {
-        self.runtime.block_on(tokio::time::sleep(ifmatch_client::pause(tries)));
+        self.runtime.block_on(async { tokio::time::sleep(ifmatch_client::pause(tries)).await });
     }
 
     /// New connections: those that stood while somebody thought may be dead, and a write must not find that out.

@@ -12,3 +12,4 @@ mod gateway;
 mod http;
 mod races;
 mod support;
+mod write;
