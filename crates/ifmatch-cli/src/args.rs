@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::inspect::Inspect;
+use crate::race::RaceFlags;
 use crate::write;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ifmatch_core::Mode;
@@ -41,6 +42,9 @@ Examples:
     curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first'
     curl -i -X PUT http://127.0.0.1:4428/notes/1 -d 'first' -H 'If-None-Match: *'
 
+  Prove whether an API loses updates:
+    ifmatch race http://127.0.0.1:3000/notes/1
+
   Protect an API that you cannot change, from 127.0.0.1:4428:
     ifmatch serve --upstream http://127.0.0.1:3000 --mode enforce
 
@@ -55,6 +59,8 @@ reached; 4 the write was refused.";
 pub(crate) enum Command {
     /// Serve resources whose every write is conditional, or protect any API: --upstream URL
     Serve(Box<Serve>),
+    /// Prove whether an API loses updates: really race on a resource, then put it back
+    Race(Box<RaceFlags>),
     /// Are this API's validators fit for conditional writes?
     Inspect(Box<Inspect>),
     /// Check a configuration file and tell what it means
@@ -272,7 +278,7 @@ impl Output {
 impl Command {
     /// Whether its result is a report, which has all forms.
     pub(crate) fn reports(&self) -> bool {
-        matches!(self, Self::Inspect(_) | Self::Explain(_))
+        matches!(self, Self::Inspect(_) | Self::Explain(_) | Self::Race(_))
     }
 }
 

@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod inspect;
 mod output;
+mod race;
 mod report;
 mod schema;
 mod serve;
@@ -47,6 +48,7 @@ fn run(cli: Cli) -> Ended {
     }
     let globals = write::Globals { format, quiet: cli.quiet, verbose: cli.verbose };
     let ended = match cli.command {
+        Command::Race(race) => return race::run(&race, format, cli.quiet),
         Command::Inspect(inspect) => return inspect::run(&inspect, format),
         Command::Get(get) => return write::get::run(&get, globals),
         Command::Put(put) => return write::put::run(&put, globals),

@@ -39,6 +39,16 @@ pub(crate) fn error(message: &str) {
     eprintln!("{RED}error{RED:#}: {message}");
 }
 
+/// A remark on standard error, which a reader of the result does not get.
+pub(crate) fn note(message: &str) {
+    eprintln!("{message}");
+}
+
+/// A question on standard error; the answer is typed behind it.
+pub(crate) fn ask(question: &str) {
+    anstream::eprint!("{question}");
+}
+
 /// Emphasised text.
 pub(crate) fn bold(text: &str) -> String {
     format!("{BOLD}{text}{BOLD:#}")

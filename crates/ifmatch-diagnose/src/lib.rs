@@ -7,5 +7,6 @@ pub mod curl;
 pub mod explain;
 pub mod inspect;
 pub mod junit;
+pub mod race;
 pub mod report;
 pub mod text;

@@ -1,0 +1,427 @@
+//! Reading and writing the one resource that is raced, politely.
+
+use super::change::{Change, Patch};
+use super::mark::{MARKS_MAX, Mark, Marks};
+use super::reasons::Halt;
+use super::watch::{Progress, Stop};
+use super::{Observer, Plan};
+use bytes::Bytes;
+use core::time::Duration;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_MATCH, LAST_MODIFIED,
+    LOCATION, RETRY_AFTER,
+};
+use http::{Method, StatusCode};
+use ifmatch_client::Tag;
+use ifmatch_client::wire::{Access, AccessError, Answer, Http, Request, SendError, Url};
+use std::collections::BTreeMap;
+use std::time::Instant;
+use tokio::time::sleep;
+
+/// The longest wait that a server can ask for with Retry-After; it is asked again then.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+
+/// How long is waited if it asks for a wait and does not say how long.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// How often a server can ask for a wait before the run ends.
+const BUSY_MAX: u32 = 4;
+
+/// Waits between reads until a write can be seen: a server may be behind itself.
+const LOOKS_MS: [u64; 6] = [0, 20, 50, 100, 300, 700];
+
+/// The tag that no server has issued.
+pub(super) const NEVER_ISSUED: &str = "\"never-issued\"";
+
+/// The resource as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub(super) content: Bytes,
+    pub(super) tag: Option<Tag>,
+    pub(super) modified: Option<String>,
+    /// Our marks in it.
+    pub(super) marks: Vec<Mark>,
+}
+
+impl State {
+    pub(super) fn shows(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
+    }
+}
+
+/// What was answered to a write.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    /// A status, and what else matters.
+    Status { status: StatusCode, wait: Option<Duration>, location: Option<String> },
+    /// No answer: whether it was applied is not known, unless nothing was sent.
+    None(SendError),
+}
+
+/// What an answer to a write means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Meaning {
+    /// Done.
+    Accepted,
+    /// Not done, since the state is another, or a condition is missing: 409, 412, 423, 428.
+    Refused,
+    /// Anything else decides nothing.
+    Unclear,
+}
+
+impl Reply {
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Status { status, .. } => Some(status.as_u16()),
+            Self::None(_) => None,
+        }
+    }
+
+    pub(super) fn meaning(&self) -> Meaning {
+        match self.status() {
+            Some(200 | 201 | 203..=206 | 226) => Meaning::Accepted,
+            Some(409 | 412 | 423 | 428) => Meaning::Refused,
+            _ => Meaning::Unclear,
+        }
+    }
+
+    pub(super) fn is_accepted(&self) -> bool {
+        self.meaning() == Meaning::Accepted
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.meaning() == Meaning::Refused
+    }
+
+    pub(super) fn of(answer: Result<Answer, SendError>) -> Self {
+        match answer {
+            Err(error) => Self::None(error),
+            Ok(answer) => Self::Status {
+                status: answer.status,
+                wait: wait(&answer),
+                location: answer.text(LOCATION).map(str::to_owned),
+            },
+        }
+    }
+}
+
+/// How long a server wants to be left alone; only if it says that it is too busy.
+fn wait(answer: &Answer) -> Option<Duration> {
+    if !matches!(answer.status.as_u16(), 429 | 503) {
+        return None;
+    }
+    let seconds = answer.text(RETRY_AFTER).and_then(|text| text.trim().parse().ok());
+    Some(seconds.map_or(BUSY, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
+/// A condition of a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Condition {
+    /// None.
+    None,
+    /// If-Match.
+    Match(HeaderValue),
+    /// `If-None-Match: *`.
+    Absent,
+}
+
+impl Condition {
+    /// The state that was read, if it has a tag.
+    pub(super) fn of(state: &State) -> Self {
+        state.tag.as_ref().map_or(Self::None, |tag| Self::Match(tag.value().clone()))
+    }
+
+    /// A state that never was.
+    pub(super) fn never() -> Self {
+        Self::Match(HeaderValue::from_static(NEVER_ISSUED))
+    }
+
+    pub(super) fn apply(&self, request: Request) -> Request {
+        match self {
+            Self::None => request,
+            Self::Match(tag) => request.with(IF_MATCH, tag.clone()),
+            Self::Absent => request.with(http::header::IF_NONE_MATCH, HeaderValue::from_static("*")),
+        }
+    }
+}
+
+/// What was read under which tag: whether one tag stood for two contents.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Validators {
+    /// The mark that was read under each strong tag, first.
+    tags: BTreeMap<String, Mark>,
+    /// The same for Last-Modified, where there was no tag.
+    dates: BTreeMap<String, Mark>,
+    /// Strong tags of which two contents were read.
+    pub(super) repeated: Option<String>,
+    /// A Last-Modified of which two contents were read.
+    pub(super) repeated_date: Option<String>,
+    /// States with a strong tag that were read and compared.
+    pub(super) compared: u32,
+}
+
+impl Validators {
+    fn note(&mut self, state: &State) {
+        let [mark] = state.marks[..] else { return };
+        match &state.tag {
+            Some(tag) if !tag.is_weak() => {
+                self.compared += 1;
+                let known = *self.tags.entry(tag.to_string()).or_insert(mark);
+                if known != mark && self.repeated.is_none() {
+                    self.repeated = Some(tag.to_string());
+                }
+            }
+            Some(_) => {}
+            None => {
+                let Some(date) = &state.modified else { return };
+                let known = *self.dates.entry(date.clone()).or_insert(mark);
+                if known != mark && self.repeated_date.is_none() {
+                    self.repeated_date = Some(date.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The connections of a run, and what it keeps in mind.
+pub(super) struct Session<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) access: &'a Access,
+    pub(super) reader: Http,
+    pub(super) writers: Vec<Http>,
+    pub(super) change: Change,
+    pub(super) marks: Marks,
+    pub(super) validators: Validators,
+    pub(super) content_type: HeaderValue,
+    pub(super) patch: Option<Patch>,
+    pub(super) stop: Stop,
+    /// The longest that a write could not be seen after its answer, if it could not at once.
+    pub(super) behind: Option<Duration>,
+    /// Writes without an answer.
+    pub(super) unanswered: u32,
+    pub(super) requests: u32,
+    pace: Pace,
+    observer: &'a dyn Observer,
+}
+
+impl<'a> Session<'a> {
+    /// Nothing is sent.
+    pub(super) fn new(
+        plan: &'a Plan,
+        access: &'a Access,
+        change: Change,
+        content_type: HeaderValue,
+        observer: &'a dyn Observer,
+        stop: Stop,
+    ) -> Result<Self, AccessError> {
+        let writers = (0..plan.writers).map(|_| access.connect()).collect::<Result<_, _>>()?;
+        let patch = super::change::patch(&plan.method, &String::from_utf8_lossy(content_type.as_bytes()));
+        Ok(Self {
+            plan,
+            access,
+            reader: access.connect()?,
+            writers,
+            change,
+            marks: Marks::new(),
+            validators: Validators::default(),
+            content_type,
+            patch,
+            stop,
+            behind: None,
+            unanswered: 0,
+            requests: 0,
+            pace: Pace::new(plan.rate()),
+            observer,
+        })
+    }
+
+    /// Ends the run if that was asked for; else tells how far it is.
+    pub(super) fn step(&self, test: &'static str, round: u32, rounds: u32) -> Result<(), Halt> {
+        if self.stop.is_asked() || self.marks.count() >= MARKS_MAX {
+            return Err(Halt::Stopped);
+        }
+        self.observer.progress(Progress { test, round, rounds });
+        Ok(())
+    }
+
+    /// Waits its turn for so many requests.
+    pub(super) async fn pace(&mut self, requests: u32) {
+        self.requests += requests;
+        let wait = self.pace.take(requests);
+        self.pause(wait).await;
+    }
+
+    /// Waits, unless the run is to end.
+    pub(super) async fn pause(&self, time: Duration) {
+        if time.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(time) => {}
+            () = self.stop.asked() => {}
+        }
+    }
+
+    /// As many writers as asked for, each with connections of its own.
+    pub(super) fn writers(&mut self, count: usize) -> Result<(), Halt> {
+        while self.writers.len() < count {
+            self.writers.push(self.access.connect().map_err(|error| Halt::Unclear(error.to_string()))?);
+        }
+        Ok(())
+    }
+
+    /// Reads the resource.
+    pub(super) async fn read(&mut self) -> Result<State, Halt> {
+        let http = self.reader.clone();
+        self.read_by(&http).await
+    }
+
+    /// Reads the resource as that writer.
+    pub(super) async fn read_as(&mut self, writer: usize) -> Result<State, Halt> {
+        let http = self.writers.get(writer).unwrap_or(&self.reader).clone();
+        self.read_by(&http).await
+    }
+
+    async fn read_by(&mut self, http: &Http) -> Result<State, Halt> {
+        let url = self.plan.url.clone();
+        let answer = self.fetch(http, &url).await?;
+        if answer.status != StatusCode::OK {
+            return Err(Halt::Unclear(format!(
+                "it was read with {} until now, and now with {}",
+                200, answer.status
+            )));
+        }
+        let state = self.state(&answer);
+        self.validators.note(&state);
+        Ok(state)
+    }
+
+    /// A GET whose answer comes from the origin, sent again while the server is too busy.
+    pub(super) async fn fetch(&mut self, http: &Http, url: &Url) -> Result<Answer, Halt> {
+        let request = read_request(url.clone());
+        for _ in 0..BUSY_MAX {
+            self.pace(1).await;
+            let answer = http.send(&request).await.map_err(Halt::Lost)?;
+            match wait(&answer) {
+                None => return Ok(answer),
+                Some(time) => self.pause(time).await,
+            }
+            if self.stop.is_asked() {
+                return Err(Halt::Stopped);
+            }
+        }
+        Err(Halt::Unclear(
+            "the server is too busy (429 or 503, again and again); try a lower --rate".to_owned(),
+        ))
+    }
+
+    pub(super) fn state(&self, answer: &Answer) -> State {
+        State {
+            content: answer.content.clone(),
+            tag: answer.tag(),
+            modified: answer.text(LAST_MODIFIED).map(str::to_owned),
+            marks: self.change.seen(&answer.content, &self.marks),
+        }
+    }
+
+    /// Reads until one of these marks can be seen; the last state that was read otherwise.
+    pub(super) async fn read_until(&mut self, marks: &[Mark]) -> Result<State, Halt> {
+        let started = Instant::now();
+        for wait in LOOKS_MS {
+            self.pause(Duration::from_millis(wait)).await;
+            let state = self.read().await?;
+            if state.marks.iter().any(|mark| marks.contains(mark)) {
+                if wait > 0 {
+                    self.behind = self.behind.max(Some(started.elapsed()));
+                }
+                return Ok(state);
+            }
+        }
+        self.read().await
+    }
+
+    /// A write of someone who read `state`, with a new mark.
+    pub(super) fn write(&mut self, state: &State, condition: &Condition) -> Result<(Request, Mark), Halt> {
+        let mark = self.marks.next();
+        let content = self.change.content(&state.content, &self.marks, mark, self.patch);
+        let content = content.ok_or_else(|| {
+            Halt::Unclear(format!("{} is not in what was read any more", self.change.name()))
+        })?;
+        let request = Request::new(self.plan.method.clone(), self.plan.url.clone());
+        let request = condition.apply(request).with(CONTENT_TYPE, self.content_type.clone()).content(content);
+        Ok((request, mark))
+    }
+
+    /// Sends a write as that writer, again while the server is too busy.
+    pub(super) async fn send(&mut self, writer: usize, request: &Request) -> Result<Reply, Halt> {
+        let http = self.writers.get(writer).unwrap_or(&self.reader).clone();
+        let mut reply = self.send_once(&http, request).await;
+        for _ in 1..BUSY_MAX {
+            let Reply::Status { wait: Some(time), .. } = reply else { break };
+            self.pause(time).await;
+            if self.stop.is_asked() {
+                return Err(Halt::Stopped);
+            }
+            reply = self.send_once(&http, request).await;
+        }
+        match reply {
+            // Nobody is there any more.
+            Reply::None(error @ (SendError::Unreachable { .. } | SendError::Silent { .. })) => {
+                Err(Halt::Lost(error))
+            }
+            reply => Ok(reply),
+        }
+    }
+
+    async fn send_once(&mut self, http: &Http, request: &Request) -> Reply {
+        self.pace(1).await;
+        let reply = Reply::of(http.send(request).await);
+        self.unanswered += u32::from(matches!(reply, Reply::None(_)));
+        reply
+    }
+
+    /// A write by someone who read `state`, and what came of it.
+    pub(super) async fn put(
+        &mut self,
+        writer: usize,
+        state: &State,
+        condition: &Condition,
+    ) -> Result<(Reply, Mark), Halt> {
+        let (request, mark) = self.write(state, condition)?;
+        Ok((self.send(writer, &request).await?, mark))
+    }
+}
+
+/// A GET that no cache answers, of content that nobody compresses.
+pub(super) fn read_request(url: Url) -> Request {
+    Request::new(Method::GET, url)
+        .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+        .with(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+}
+
+/// Whether the content is compressed although nobody asked for it.
+pub(super) fn is_coded(answer: &Answer) -> bool {
+    answer.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity" && !coding.is_empty())
+}
+
+/// Requests, not faster than agreed on. What is sent together is paid for before the next.
+#[derive(Debug)]
+struct Pace {
+    between: Option<Duration>,
+    next: Option<Instant>,
+}
+
+impl Pace {
+    fn new(rate: Option<f64>) -> Self {
+        Self { between: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)), next: None }
+    }
+
+    /// How long to wait before so many requests.
+    fn take(&mut self, requests: u32) -> Duration {
+        let Some(between) = self.between else { return Duration::ZERO };
+        let now = Instant::now();
+        let start = self.next.unwrap_or(now).max(now);
+        self.next = Some(start + between * requests);
+        start - now
+    }
+}
