@@ -5,9 +5,10 @@
 pub const SCHEMA_PREFIX: &str = "/.well-known/ifmatch/schema/";
 
 /// All of them, by name and version. A change that breaks readers has a new number, and the old one stays.
-pub const SCHEMAS: [(&str, &str); 2] = [
+pub const SCHEMAS: [(&str, &str); 3] = [
     ("explain-1", include_str!("schema/explain-1.json")),
     ("inspect-1", include_str!("schema/inspect-1.json")),
+    ("race-1", include_str!("schema/race-1.json")),
 ];
 
 /// The schema of this name, as `inspect-1`.

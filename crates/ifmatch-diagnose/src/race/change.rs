@@ -1,5 +1,6 @@
 //! What a writer changes in what it read: one member of a JSON document, or one line of a text.
 
+use super::choose::words;
 use super::mark::{Mark, Marks};
 use bytes::Bytes;
 use http::Method;
@@ -141,9 +142,14 @@ impl Change {
     pub(super) fn volatile(&self, one: &[u8], other: &[u8]) -> Vec<String> {
         let Self::Member { pointer, .. } = self else { return Vec::new() };
         let parse = |content| serde_json::from_slice::<Value>(content).unwrap_or_default();
+        let (one, other) = (parse(one), parse(other));
         let mut found = Vec::new();
-        differing(&parse(one), &parse(other), "", &mut found);
+        differing(&one, &other, "", &mut found);
+        // What moves every second may be the same for once.
+        moving(&other, "", &mut found);
         found.retain(|found| found != pointer && !found.is_empty());
+        found.sort();
+        found.dedup();
         found
     }
 }
@@ -234,6 +240,23 @@ fn differing(one: &Value, other: &Value, at: &str, found: &mut Vec<String>) {
         }
         _ if one != other => found.push(at.to_owned()),
         _ => {}
+    }
+}
+
+/// Words of names that servers set at each write.
+const MOVING: [&str; 7] = ["updated", "modified", "changed", "version", "revision", "rev", "etag"];
+
+/// The members that servers set at each write, by their names.
+fn moving(value: &Value, at: &str, found: &mut Vec<String>) {
+    if let Value::Object(members) = value {
+        for (name, value) in members {
+            let at = format!("{at}/{}", escaped(name));
+            if words(name).iter().any(|word| MOVING.contains(&word.as_str())) {
+                found.push(at);
+            } else {
+                moving(value, &at, found);
+            }
+        }
     }
 }
 
@@ -331,6 +354,6 @@ mod tests {
             br#"{"note":"a","at":1,"meta":{"rev":1,"x":2},"gone":1}"#,
             br#"{"note":"b","at":2,"meta":{"rev":2,"x":2},"new":1}"#,
         );
-        assert_eq!(volatile, ["/new", "/at", "/meta/rev", "/gone"]);
+        assert_eq!(volatile, ["/at", "/gone", "/meta/rev", "/new"]);
     }
 }

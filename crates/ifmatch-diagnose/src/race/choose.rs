@@ -153,6 +153,13 @@ fn look(value: &Value, at: &str, depth: usize, found: &mut Vec<(usize, Change)>)
 
 /// Whether a name has a word that servers set: `orderId`, `updated_at`, `_rev`.
 fn is_owned(name: &str) -> bool {
+    let whole = name.to_lowercase();
+    words(name).iter().any(|word| OWNED.contains(&word.as_str()))
+        || ["uuid", "guid", "ids"].contains(&whole.as_str())
+}
+
+/// The words of a name, in lower case.
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     for character in name.chars() {
@@ -164,9 +171,7 @@ fn is_owned(name: &str) -> bool {
         }
     }
     words.push(word);
-    let whole = name.to_lowercase();
-    words.iter().any(|word| OWNED.contains(&word.as_str()))
-        || ["uuid", "guid", "ids"].contains(&whole.as_str())
+    words
 }
 
 /// Whether a text is more than text: an address, a date, an identifier.

@@ -44,6 +44,7 @@ impl Prepared {
         course.seen.compared = session.validators.compared;
         // Whoever asked for an end wants the original back.
         session.stop = Stop::default();
+        session.original = None;
         let restored = self.back(&mut session, &course.reference).await;
         let is_back = restored.ending != Ending::NotRestored;
         let kept = match journal {
@@ -78,6 +79,7 @@ impl Prepared {
         let basis = session.control(&self.changes, &self.original).await?;
         let now = session.read().await?;
         course.reference = session.reference(&self.original, &now);
+        session.original = Some(self.original.content.clone());
         if let Some(journal) = journal {
             self.note(journal, session, Some(&course.reference))?;
         }

@@ -30,6 +30,9 @@ const BUSY_MAX: u32 = 4;
 /// Waits between reads until a write can be seen: a server may be behind itself.
 const LOOKS_MS: [u64; 6] = [0, 20, 50, 100, 300, 700];
 
+/// Why a run ends in which others write.
+const THEIRS: &str = "Somebody else writes there too: what was read is neither the original nor ours. Race something that nobody else writes.";
+
 /// The tag that no server has issued.
 pub(super) const NEVER_ISSUED: &str = "\"never-issued\"";
 
@@ -195,6 +198,8 @@ pub(super) struct Session<'a> {
     pub(super) content_type: HeaderValue,
     pub(super) patch: Option<Patch>,
     pub(super) stop: Stop,
+    /// What was there before the run, once it is known that our writes can be told from it: anything else is another's.
+    pub(super) original: Option<Bytes>,
     /// The longest that a write could not be seen after its answer, if it could not at once.
     pub(super) behind: Option<Duration>,
     /// Writes without an answer.
@@ -227,6 +232,7 @@ impl<'a> Session<'a> {
             content_type,
             patch,
             stop,
+            original: None,
             behind: None,
             unanswered: 0,
             requests: 0,
@@ -292,6 +298,13 @@ impl<'a> Session<'a> {
             )));
         }
         let state = self.state(&answer);
+        let is_theirs = self
+            .original
+            .as_ref()
+            .is_some_and(|original| state.marks.is_empty() && state.content != original);
+        if is_theirs {
+            return Err(Halt::Unclear(THEIRS.to_owned()));
+        }
         self.validators.note(&state);
         Ok(state)
     }

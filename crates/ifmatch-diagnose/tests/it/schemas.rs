@@ -2,7 +2,7 @@
 
 use ifmatch_core::{SCHEMAS, schema};
 use ifmatch_diagnose::report::{self, Report};
-use ifmatch_diagnose::{explain, inspect};
+use ifmatch_diagnose::{explain, inspect, race};
 use std::path::Path;
 
 /// Set to write the schemas instead of comparing them.
@@ -22,6 +22,7 @@ fn published<R: Report>() -> &'static str {
 
 #[test]
 fn every_report_has_its_schema_published() {
-    let reports = [published::<explain::Explanation>(), published::<inspect::Inspection>()];
+    let reports =
+        [published::<explain::Explanation>(), published::<inspect::Inspection>(), published::<race::Race>()];
     assert_eq!(SCHEMAS.map(|(name, _)| name), reports);
 }
