@@ -156,8 +156,9 @@ fn reuses_key(story: &Story<'_>, index: usize) -> bool {
     has_key && causes::reused_key(&Failed::new(story, index)).is_some()
 }
 
-fn case(story: &Story<'_>, index: usize, kind: Kind, causes: Vec<Cause>) -> Case {
+fn case(story: &Story<'_>, index: usize, kind: Kind, mut causes: Vec<Cause>) -> Case {
     let exchange = &story.exchanges[index];
+    causes.iter_mut().for_each(causes::capitalised);
     let is_explained = causes.first().is_some_and(|cause| cause.confidence > Confidence::Possible);
     let tool = match story.source {
         Source::Curl => "curl",
@@ -173,7 +174,12 @@ fn case(story: &Story<'_>, index: usize, kind: Kind, causes: Vec<Cause>) -> Case
         url: exchange.url.clone(),
         status: exchange.status().filter(|status| *status > 0),
         is_explained,
-        message: exchange.got().and_then(|got| got.said.message.clone()).filter(|text| says_more(text)),
+        message: exchange
+            .got()
+            .filter(|got| !(got.said.is_ours && is_explained))
+            .and_then(|got| got.said.message.clone())
+            .filter(|text| !causes.iter().any(|cause| cause.why.contains(text.as_str())))
+            .filter(|text| says_more(text)),
         causes,
         timeline,
         left_out,
@@ -191,8 +197,12 @@ fn says_more(message: &str) -> bool {
 /// What happened to the resource since the version was read, and whatever else shows the cause.
 fn timeline(story: &Story<'_>, at: usize, causes: &[Cause]) -> (Vec<Row>, usize) {
     let number = |index: usize| story.exchanges[index].number;
-    let shows =
-        |index: usize| index == at || causes.iter().any(|cause| cause.entries.contains(&number(index)));
+    let source = story.source_of(at);
+    let shows = |index: usize| {
+        index == at
+            || source == Some(index)
+            || causes.iter().any(|cause| cause.entries.contains(&number(index)))
+    };
     let mut indices: Vec<usize> = (0..story.exchanges.len()).filter(|&index| shows(index)).collect();
     let first = indices.first().copied().unwrap_or(at);
     let last = indices.last().copied().unwrap_or(at);

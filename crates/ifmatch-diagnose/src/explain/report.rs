@@ -76,7 +76,7 @@ pub struct Case {
     pub status: Option<u16>,
     /// Whether its cause can be told.
     pub is_explained: bool,
-    /// What the server said in words.
+    /// What the server said in words, unless it was ifmatch and the causes say it as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The causes, the best supported first. If it is not explained: what could be.

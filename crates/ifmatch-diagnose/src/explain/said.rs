@@ -84,8 +84,8 @@ impl Said {
             Some(code) => Self::ours(code, body),
             None => Self::foreign(body),
         };
-        said.status =
-            body.get("status").or_else(|| body.get("code")).and_then(Value::as_u64).and_then(status);
+        let number = |name: &str| body.get(name).and_then(Value::as_u64).and_then(status);
+        said.status = number("status").or_else(|| number("code")).or_else(|| number("statusCode"));
         let masked = |value: &mut Option<String>| {
             if let Some(text) = value {
                 *text = secrets.out_of(text);

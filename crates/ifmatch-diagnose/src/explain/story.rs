@@ -192,6 +192,17 @@ impl<'a> Story<'a> {
             .flatten()
     }
 
+    /// Whether both were certainly under way at the same time. Recordings are not exact about when a request ended, so it
+    /// counts only if the later one began in the first half of the other.
+    pub(super) fn overlap(&self, one: usize, other: usize) -> bool {
+        let (first, second) = (one.min(other), one.max(other));
+        let (first, second) = (&self.exchanges[first], &self.exchanges[second]);
+        match (&first.at, first.took_ms, &second.at) {
+            (Some(begun), Some(took), Some(next)) => (next.unix_ms - begun.unix_ms) * 2 < took,
+            _ => false,
+        }
+    }
+
     /// Whether the answer of `first` had come before `second` was sent; `None` if the recording does not tell.
     pub(super) fn ended_before(&self, first: usize, second: usize) -> Option<bool> {
         let (first, second) = (&self.exchanges[first], &self.exchanges[second]);

@@ -104,7 +104,10 @@ pub(in crate::explain) fn open_write(story: &Story<'_>, at: usize) -> Cause {
 
 fn instead(failed: &Failed<'_>) -> String {
     let url = &failed.exchange.url;
-    let method = &failed.exchange.method;
+    let method = match failed.exchange.method.as_str() {
+        "?" => "write",
+        method => method,
+    };
     match last_read(failed) {
         Some((_, Some(tag))) => format!("{method} with If-Match: {tag}, the tag of the content you changed"),
         _ if url.is_empty() => {
@@ -234,8 +237,8 @@ pub(super) fn x09(failed: &Failed<'_>) -> Option<Cause> {
                 Cause::certain(
                     "X09",
                     format!(
-                        "You sent If-None-Match: {tag}, which means \"only if it is NOT at {tag}\". For a change it has \
-                         to be If-Match."
+                        "You sent If-None-Match: {tag}, which means \"only if it is not at that version\". For a change \
+                         it has to be If-Match."
                     ),
                 )
                 .instead(format!("If-Match: {tag}"))

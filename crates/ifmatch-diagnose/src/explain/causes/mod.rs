@@ -185,6 +185,19 @@ pub(super) fn of_failure(failed: &Failed<'_>) -> Vec<Cause> {
     causes
 }
 
+/// Sentences that begin with `entry 6` begin with a capital.
+pub(super) fn capitalised(cause: &mut Cause) {
+    const NAMES: [(&str, &str); 3] = [("entry ", "Entry "), ("record ", "Record "), ("request ", "Request ")];
+    for text in [Some(&mut cause.why), cause.who.as_mut()].into_iter().flatten() {
+        for (small, large) in NAMES {
+            if text.starts_with(small) {
+                text.replace_range(..small.len(), large);
+            }
+            *text = text.replace(&format!(". {small}"), &format!(". {large}"));
+        }
+    }
+}
+
 /// `GET http://...`, as sentences name a request.
 pub(super) fn request(exchange: &Exchange) -> String {
     let url = if exchange.url.is_empty() { "the resource" } else { &exchange.url };

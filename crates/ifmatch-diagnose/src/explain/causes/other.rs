@@ -8,7 +8,7 @@ use crate::explain::story::{Sent, Story};
 ///
 /// *Certain* if the refusal says that the date names no state (`not_a_version`). *Likely* if a 412 came to an
 /// If-Unmodified-Since that equals the Last-Modified which the resource still had at or behind the refusal, or a 428 to a
-/// write whose only condition is a date. Not if the resource has a later date: then it has changed (X02, X03).
+/// write whose only condition is a date; or if the date is none that the last read had brought. Not if the resource has a later date: then it has changed (X02, X03).
 pub(super) fn x14(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, sent, .. } = failed;
     let fix = "If-Match with the ETag; a date is whole seconds, and two changes fit into one";
@@ -28,6 +28,21 @@ pub(super) fn x14(failed: &Failed<'_>) -> Option<Cause> {
     }
     if exchange.status() != Some(412) {
         return None;
+    }
+    let read = story
+        .before(failed.at)
+        .find(|&index| story.exchanges[index].is_read() && story.exchanges[index].succeeded());
+    if let Some(read) = read.filter(|_| story.source_of(failed.at).is_none()) {
+        let had = story.received(read, failed.at).map_or("none".to_owned(), |date| date);
+        let why = format!(
+            "You sent If-Unmodified-Since: {date}, a date that the server had not handed out: the Last-Modified of {} was \
+             {had}.",
+            story.name(read)
+        );
+        let settle = "where the client takes the date from: a clock of its own says nothing about a version";
+        return Some(
+            Cause::likely("X14", why).instead(fix).settle(settle).shown_by(story, &[read, failed.at]),
+        );
     }
     let now = story.version_then(failed.at).filter(|(now, _)| now == date)?;
     let told = now.1.map_or("its answer".to_owned(), |entry| story.name(entry));

@@ -1,6 +1,6 @@
 //! Versions that were right once: whose write came between.
 
-use super::{Cause, Failed, request};
+use super::{Cause, Confidence, Failed, request};
 use crate::explain::evidence::Answer;
 use crate::explain::said::Meaning;
 use crate::explain::story::{Sent, Story, is_weak};
@@ -46,14 +46,22 @@ fn applies(failed: &Failed<'_>) -> bool {
     is_named && failed.is_stale() && !matches!(failed.meaning, Some(Meaning::Weak | Meaning::WrongResource))
 }
 
-/// An own write between the answer that supplied the version, or anything before, and the failure.
+/// An own write between the answer that supplied the version, or anything before, and the failure; or one that was under
+/// way at the same time, with the same version.
 fn own_write(failed: &Failed<'_>) -> Option<usize> {
     let story = failed.story;
-    let source = story.source_of(failed.at);
-    story.before(failed.at).take_while(|index| source.is_none_or(|source| *index > source)).find(|&index| {
+    let is_one = |index: usize| {
         let x = &story.exchanges[index];
         x.is_write() && x.method != "DELETE" && x.succeeded() && story.is_own(index, failed.at)
-    })
+    };
+    let source = story.source_of(failed.at);
+    let since = story.before(failed.at).take_while(|index| source.is_none_or(|source| *index > source));
+    let at_once = || {
+        story.after(failed.at).find(|&index| {
+            is_one(index) && story.sent[index] == *failed.sent && story.overlap(failed.at, index)
+        })
+    };
+    since.into_iter().find(|&index| is_one(index)).or_else(at_once)
 }
 
 /// X10, a dead tag replayed.
@@ -84,6 +92,8 @@ pub(super) fn x10(failed: &Failed<'_>) -> Option<Cause> {
     )
 }
 
+const NOT_YOU: &str = "Not you, as far as this recording goes.";
+
 /// X12, deleted meanwhile.
 ///
 /// *Certain* if the refusal says that nothing is there (`gone`), or an own DELETE succeeded since the tag was received, or
@@ -113,7 +123,11 @@ pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
     if says_so {
         let why =
             format!("{} asked for a version of something that is not there any more.", request(exchange));
-        return Some(Cause::certain("X12", why).instead(fix).shown_by(story, &[failed.at]));
+        let cause = Cause::certain("X12", why).instead(fix).shown_by(story, &[failed.at]);
+        return Some(match was_there {
+            Some(_) => cause.who(NOT_YOU),
+            None => cause,
+        });
     }
     if let Some(read) = was_there.filter(|_| is_named && is_gone(failed.at)) {
         let why = format!(
@@ -121,7 +135,7 @@ pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
             story.name(read),
             exchange.method
         );
-        let cause = Cause::certain("X12", why).who("Not you, as far as this recording goes.").instead(fix);
+        let cause = Cause::certain("X12", why).who(NOT_YOU).instead(fix);
         return Some(cause.shown_by(story, &[read, failed.at]));
     }
     if !failed.is_stale() {
@@ -136,13 +150,13 @@ pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
                 .shown_by(story, &[failed.at]),
         );
     }
-    let next = story.after(failed.at).find(|&index| story.exchanges[index].is_read());
+    let next = story.after(failed.at).find(|&index| {
+        let x = &story.exchanges[index];
+        x.is_read() || x.succeeded() || is_gone(index)
+    });
     let next = next.filter(|&index| is_named && is_gone(index))?;
-    if story.between(failed.at, next).any(|index| story.exchanges[index].method == "DELETE") {
-        return None;
-    }
-    let why = format!("The next read, {}, found nothing there.", story.name(next));
-    let cause = Cause::likely("X12", why).who("Not you, as far as this recording goes.").instead(fix);
+    let why = format!("The next request for it, {}, found nothing there.", story.name(next));
+    let cause = Cause::likely("X12", why).who(NOT_YOU).instead(fix);
     Some(
         cause
             .settle("whether it was deleted before the write or behind it")
@@ -157,32 +171,61 @@ fn writer(story: &Story<'_>, index: usize) -> String {
     }
 }
 
+/// An own write since, or with, the version that was sent, whose answer was lost: it may have been applied.
+fn lost_write(failed: &Failed<'_>) -> Option<usize> {
+    let story = failed.story;
+    let source = story.source_of(failed.at)?;
+    story.before(failed.at).take_while(|index| *index > source).find(|&index| {
+        let x = &story.exchanges[index];
+        let may_hold = story.sent[index] == *failed.sent || story.sent[index] == Sent::Nothing;
+        x.is_write() && is_lost(&x.answer) && may_hold && story.is_own(index, failed.at)
+    })
+}
+
+/// Whether nobody knows what became of a request.
+fn is_lost(answer: &Answer) -> bool {
+    match answer {
+        Answer::Lost(_) => true,
+        Answer::Got(got) => {
+            matches!(got.status, 408 | 502 | 504) || got.said.meaning == Some(Meaning::Unknown)
+        }
+        Answer::Unknown => false,
+    }
+}
+
 /// X13, applied already, the answer lost.
 ///
 /// *Likely* if the same request, with the same method, content and condition, had been sent before and got no answer, or
 /// one that does not tell (502, 504, `outcome_unknown`). *Certain* if a read between or behind then shows exactly the
-/// content that was sent. Not if the contents differ, the first one was refused or answered, or its content is not known.
+/// content that was sent. *Possible* if another write of one's own got no answer since the tag was received. Not if that one
+/// was refused or answered.
 pub(super) fn x13(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, sent, .. } = failed;
     if !(applies(failed) || matches!(sent, Sent::Create) && failed.is_stale()) || !exchange.is_write() {
         return None;
     }
     let content = exchange.content?;
-    let first = story.before(failed.at).find(|&index| {
+    let same = story.before(failed.at).find(|&index| {
         let x = &story.exchanges[index];
-        let is_lost = match &x.answer {
-            Answer::Lost(_) => true,
-            Answer::Got(got) => {
-                matches!(got.status, 408 | 502 | 504) || got.said.meaning == Some(Meaning::Unknown)
-            }
-            Answer::Unknown => false,
-        };
         let is_same = x.method == exchange.method && story.sent[index] == **sent;
-        is_lost
+        is_lost(&x.answer)
             && is_same
             && story.is_own(index, failed.at)
             && x.content.is_some_and(|c| c.says_what(&content))
-    })?;
+    });
+    let Some(first) = same else {
+        return lost_write(failed).map(|lost| {
+            let why = format!(
+                "{} It may be your own {}, whose answer was lost.",
+                where_it_was(failed),
+                story.name(lost)
+            );
+            Cause::possible("X13", why)
+                .who(format!("Perhaps you: {}, whose answer was lost.", story.name(lost)))
+                .settle("a read of the resource: does it show that change?")
+                .shown_by(story, &[lost, failed.at])
+        });
+    };
     let shows = story.after(first).find(|&index| {
         let x = &story.exchanges[index];
         x.is_read() && x.got().and_then(|got| got.content).is_some_and(|there| there.says_what(&content))
@@ -307,7 +350,7 @@ pub(super) fn x03(failed: &Failed<'_>) -> Option<Cause> {
     };
     let source = story.source_of(failed.at);
     let newer = story.received(write, failed.at).filter(|newer| !story.named(failed.at).contains(newer));
-    let at_once = story.ended_before(write, failed.at) == Some(false);
+    let at_once = story.overlap(write, failed.at);
     let name = story.name(write);
     let x = &story.exchanges[write];
     let carried = match &newer {
@@ -321,7 +364,7 @@ pub(super) fn x03(failed: &Failed<'_>) -> Option<Cause> {
         }
         None => format!("; {} still used the tag from before.", story.name(failed.at)),
     };
-    let both = if at_once { " It was sent before the answer of the other had come." } else { "" };
+    let both = if at_once { " Both were under way at once." } else { "" };
     let knows = story.named(write).iter().any(|tag| story.named(failed.at).contains(tag));
     let is_sure = newer.is_some() && (source.is_some() || knows) || told || is_create;
     let cause = if is_sure {
@@ -356,8 +399,12 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, sent, .. } = failed;
     let is_create = matches!(sent, Sent::Create) && failed.is_stale();
     let is_other =
-        [x10, x11, x12, x13, super::tags::x05, super::other::x14].iter().any(|rule| rule(failed).is_some());
-    if !(applies(failed) || is_create) || own_write(failed).is_some() || is_other {
+        [x10, x11, x12, super::tags::x05, super::other::x14].iter().any(|rule| rule(failed).is_some());
+    let own_lost = x13(failed);
+    let is_own_lost = own_lost.as_ref().is_some_and(|cause| cause.confidence > Confidence::Possible);
+    let is_change = is_create && super::missing::x09(failed).is_some();
+    if !(applies(failed) || is_create) || own_write(failed).is_some() || is_other || is_own_lost || is_change
+    {
         return None;
     }
     let why = where_it_was(failed);
@@ -389,6 +436,9 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     }
     let source = story.source_of(failed.at);
     match source {
+        Some(_) if own_lost.is_some() => {
+            Some(Cause::possible("X02", why).who("Perhaps another writer.").instead(fix))
+        }
         Some(source) => {
             let who = format!(
                 "Not you: nothing in this recording wrote it between {} and {}.",

@@ -214,9 +214,10 @@ pub(super) fn x06(failed: &Failed<'_>) -> Option<Cause> {
         return Some(Cause::certain("X06", why).instead(fix).shown_by(story, &[failed.at]));
     };
     let there = &story.exchanges[other].url;
+    let also = if says_so { ", as the server says too" } else { "" };
+    let name = story.name(other);
     let why = format!(
-        "You sent If-Match: {tag}. That is the tag of {there} ({}); this one never had it.",
-        story.name(other)
+        "You sent If-Match: {tag}. That is the tag of {there} ({name}); this one never had it{also}."
     );
     let path = |url: &str| url.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
     let cause = if says_so {

@@ -47,7 +47,7 @@ fn broken(error: &serde_json::Error) -> Unreadable {
     } else {
         "it is no valid JSON; save the HAR again, and do not edit it by hand"
     };
-    Unreadable::new(format!("line {}, column {}: {error}\n  {advice}", error.line(), error.column()))
+    Unreadable::new(format!("{}\n  {advice}", super::placed(error)))
 }
 
 /// The objects on the way to the entries.
@@ -189,7 +189,7 @@ struct Response {
     cookies: Option<Vec<Pair>>,
     #[serde(deserialize_with = "lenient")]
     content: Option<Body>,
-    #[serde(rename = "_error", deserialize_with = "text")]
+    #[serde(rename = "_error", alias = "_failureText", deserialize_with = "text")]
     error: Option<String>,
 }
 

@@ -85,6 +85,14 @@ impl Evidence {
     }
 }
 
+/// What is wrong with JSON, behind its place.
+fn placed(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let what = text.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&text);
+    format!("line {line}, column {column}: {what}")
+}
+
 /// What an input looks like.
 fn recognised(input: &[u8]) -> Result<Source, Unreadable> {
     let start = input.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -131,9 +139,8 @@ fn problem(input: &[u8], secrets: &Secrets) -> Result<Vec<Exchange>, Unreadable>
         && let Err(error) = serde_json::from_slice::<Value>(input)
     {
         return Err(Unreadable::new(format!(
-            "line {}, column {}: {error}\n  pass the whole body, or answer and body as `curl -i` shows them",
-            error.line(),
-            error.column()
+            "{}\n  pass the whole body, or answer and body as `curl -i` shows them",
+            placed(&error)
         )));
     }
     let said = Said::read(input, secrets);

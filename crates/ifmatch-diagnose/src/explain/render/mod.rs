@@ -8,7 +8,8 @@ use crate::report::Report;
 use crate::text::{BAD, BOLD, Cell, DIM, GOOD, PLAIN, WARN, cell, columns, indent, paint, wrap};
 use core::fmt::Write as _;
 use http::StatusCode;
-use timeline::{fixed, path, timeline};
+use timeline::{answer, path, timeline};
+use unicode_width::UnicodeWidthStr;
 
 /// How wide labels are, with the space behind them.
 const LABEL: usize = 8;
@@ -18,8 +19,11 @@ impl Report for Explanation {
 
     fn text(&self, width: usize) -> String {
         let mut text = String::new();
-        for case in &self.cases {
-            text += &case_text(case, self, width);
+        for (index, case) in self.cases.iter().enumerate() {
+            let code = |case: &Case| case.causes.first().map(|cause| cause.code);
+            let is_told =
+                self.cases[..index].iter().any(|earlier| earlier.is_explained && code(earlier) == code(case));
+            text += &case_text(case, is_told, self, width);
             text.push('\n');
         }
         text += &last_lines(self, width);
@@ -80,6 +84,11 @@ impl Explanation {
     }
 }
 
+/// With its full stop.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
+}
+
 fn plural(unit: &str) -> &'static str {
     match unit {
         "entry" => "entries",
@@ -94,6 +103,12 @@ fn phrase(status: u16) -> &'static str {
 
 /// `entry 9 of 17   PATCH https://...   412 Precondition Failed`
 fn head(case: &Case, of: &Explanation) -> String {
+    let (request, answer) = heads(case, of);
+    format!("{request}{answer}")
+}
+
+/// The two parts of a heading.
+fn heads(case: &Case, of: &Explanation) -> (String, String) {
     let place = match of.entries {
         1 => String::new(),
         entries => format!("{} {} of {entries}   ", of.source.unit(), case.entry),
@@ -103,13 +118,15 @@ fn head(case: &Case, of: &Explanation) -> String {
         (None, Kind::JudgedAlone) => "   (judged by itself)".to_owned(),
         (None, _) => "   no answer".to_owned(),
     };
-    format!("{place}{} {}{}", case.method, case.url, answer.trim_end())
+    (format!("{place}{} {}", case.method, case.url).trim_end().to_owned(), answer.trim_end().to_owned())
 }
 
-fn case_text(case: &Case, of: &Explanation, width: usize) -> String {
+/// `is_told`: how to mend it stands above already.
+fn case_text(case: &Case, is_told: bool, of: &Explanation, width: usize) -> String {
     let mut text = String::new();
-    let line = head(case, of);
-    let _ = writeln!(text, "{}", wrap_styled(&line, width));
+    let (request, answer) = heads(case, of);
+    let gap = if request.width() + answer.width() > width { "\n" } else { "" };
+    let _ = writeln!(text, "{}", wrap_styled(&format!("{request}{gap}{answer}"), width));
     text.push('\n');
     match case.kind {
         Kind::WentThrough => labelled(&mut text, "Note", "It was accepted, and should not have been.", width),
@@ -140,7 +157,7 @@ fn case_text(case: &Case, of: &Explanation, width: usize) -> String {
     }
     text.push('\n');
     if case.is_explained {
-        explained(&mut text, case, width);
+        explained(&mut text, case, is_told, width);
     } else {
         candidates(&mut text, case, width);
     }
@@ -152,12 +169,14 @@ fn wrap_styled(line: &str, width: usize) -> String {
     wrap(line, width, "").lines().map(|line| paint(BOLD, line)).collect::<Vec<_>>().join("\n")
 }
 
-fn explained(text: &mut String, case: &Case, width: usize) {
+fn explained(text: &mut String, case: &Case, is_told: bool, width: usize) {
     let Some(cause) = case.causes.first() else { return };
     if let Some(instead) = &cause.instead {
-        labelled(text, "Send", instead, width);
+        labelled(text, "Instead", instead, width);
     }
-    if let Some(fix) = &case.fix {
+    if is_told {
+        labelled(text, "Fix", "as above", width);
+    } else if let Some(fix) = &case.fix {
         labelled(text, "Fix", fix.text, width);
         if let Some(example) = fix.examples.iter().find(|example| example.tool == fix.tool) {
             let _ = writeln!(text, "\n{}", paint(BOLD, example.tool));
@@ -179,8 +198,11 @@ fn explained(text: &mut String, case: &Case, width: usize) {
             let _ = writeln!(text, "{}", wrap(&cause.why, width, &" ".repeat(LABEL)));
         }
         if let Some(settle) = &cause.settle {
-            let _ =
-                writeln!(text, "{}", wrap(&format!("Would settle it: {settle}."), width, &" ".repeat(LABEL)));
+            let _ = writeln!(
+                text,
+                "{}",
+                wrap(&sentence(&format!("Would settle it: {settle}")), width, &" ".repeat(LABEL))
+            );
         }
     }
 }
@@ -195,7 +217,7 @@ fn candidates(text: &mut String, case: &Case, width: usize) {
         );
         return;
     }
-    labelled(text, "Could be", "", width);
+    let _ = writeln!(text, "{}", paint(BOLD, "Could be"));
     let rows = case.causes.iter().map(|cause| {
         let who = cause.who.as_ref().or(cause.instead.as_ref()).cloned().unwrap_or_default();
         vec![cell(WARN, cause.code), Cell::from(cause.name), Cell::from(who)]
@@ -211,7 +233,7 @@ fn candidates(text: &mut String, case: &Case, width: usize) {
         text.push('\n');
     }
     for settle in asked {
-        labelled(text, "Tells", &format!("{settle}."), width);
+        labelled(text, "Tells", &sentence(settle), width);
     }
 }
 
@@ -245,7 +267,7 @@ fn body(case: &Case) -> String {
     for cause in &case.causes {
         let _ = writeln!(text, "{} {} ({}): {}", cause.code, cause.name, cause.confidence.name(), cause.why);
         for (label, line) in
-            [("Who", &cause.who), ("Send", &cause.instead), ("Would settle it", &cause.settle)]
+            [("Who", &cause.who), ("Instead", &cause.instead), ("Would settle it", &cause.settle)]
         {
             if let Some(line) = line {
                 let _ = writeln!(text, "  {label}: {line}");
@@ -276,7 +298,7 @@ fn case_markdown(case: &Case, of: &Explanation) -> String {
             escaped(&cause.why)
         );
         for (label, line) in
-            [("Who", &cause.who), ("Send", &cause.instead), ("Would settle it", &cause.settle)]
+            [("Who", &cause.who), ("Instead", &cause.instead), ("Would settle it", &cause.settle)]
         {
             if let Some(line) = line {
                 let _ = write!(page, "\n{label}: {}\n", escaped(line));
@@ -290,7 +312,7 @@ fn case_markdown(case: &Case, of: &Explanation) -> String {
         page +=
             "\n| # | time | request | tag sent | answer | tag received | |\n|---|---|---|---|---|---|---|\n";
         for row in &case.timeline {
-            let [time, _, answer, _] = fixed(row);
+            let (time, answer) = (row.time.as_deref().unwrap_or_default(), answer(row));
             let (method, path, sent) = (&row.method, escaped(path(&row.url)), escaped(&row.sent));
             let received = escaped(row.received.as_deref().unwrap_or("-"));
             let keep = if row.keep { "keep this one" } else { "" };

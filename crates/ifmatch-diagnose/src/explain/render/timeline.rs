@@ -5,77 +5,121 @@ use crate::text::{BAD, DIM, GOOD, PLAIN, cell, columns};
 use core::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
-/// The columns of a timeline beside the request.
-pub(super) fn fixed(row: &Row) -> [String; 4] {
-    [
-        row.time.clone().unwrap_or_default(),
-        shortened(&row.sent),
-        row.status.map_or_else(|| "none".to_owned(), |status| status.to_string()),
-        shortened(row.received.as_deref().unwrap_or("-")),
-    ]
+/// How much is shown of what has no end, widest first.
+#[derive(Clone, Copy)]
+struct Room {
+    tag: usize,
+    clock: usize,
+    keep: &'static str,
+}
+
+/// A narrow terminal gets shorter tags and times. The mark is for the entry whose tag should have been kept.
+const ROOMS: [Room; 4] = [
+    Room { tag: 20, clock: 12, keep: " <- keep this one" },
+    Room { tag: 20, clock: 12, keep: " <- keep" },
+    Room { tag: 14, clock: 12, keep: " <- keep" },
+    Room { tag: 12, clock: 8, keep: " <- keep" },
+];
+
+/// The least that is shown of a request, in columns.
+const REQUEST_COLUMNS_MIN: usize = 20;
+
+/// The widest name of a writer, in columns.
+const WRITER_COLUMNS_MAX: usize = 20;
+
+/// A row, as it is shown in that room.
+struct Shown {
+    before: Vec<String>,
+    behind: [String; 3],
+}
+
+impl Shown {
+    fn new(row: &Row, has_time: bool, has_writer: bool, room: Room) -> Self {
+        let mut before = vec![format!("{:>3}", row.entry)];
+        if has_time {
+            let time = row.time.as_deref().unwrap_or_default();
+            before.push(time.get(..room.clock).unwrap_or(time).to_owned());
+        }
+        if has_writer {
+            before.push(row.writer.as_deref().unwrap_or("").chars().take(WRITER_COLUMNS_MAX).collect());
+        }
+        let received = shortened(row.received.as_deref().unwrap_or("-"), room.tag);
+        let keep = if row.keep { room.keep } else { "" };
+        let behind = [shortened(&row.sent, room.tag), answer(row), received + keep];
+        Self { before, behind }
+    }
+}
+
+/// What a request was answered with, in a word.
+pub(super) fn answer(row: &Row) -> String {
+    row.status.map_or_else(|| "none".to_owned(), |status| status.to_string())
 }
 
 /// Long tags show their beginning and their end.
-fn shortened(tag: &str) -> String {
-    const WIDE: usize = 20;
+fn shortened(tag: &str, columns: usize) -> String {
     let characters: Vec<char> = tag.chars().collect();
-    if characters.len() <= WIDE {
+    if characters.len() <= columns {
         return tag.to_owned();
     }
-    let (start, end) = (&characters[..9], &characters[characters.len() - 8..]);
+    if let Some(clock) = tag.get(17..).filter(|clock| clock.len() == 12 && clock.ends_with(" GMT")) {
+        // Of a date the time.
+        return clock.to_owned();
+    }
+    let end = (columns - 3) / 2;
+    let start = columns - 3 - end;
+    let (start, end) = (&characters[..start], &characters[characters.len() - end..]);
     format!("{}...{}", start.iter().collect::<String>(), end.iter().collect::<String>())
 }
 
+/// The table, for a terminal of that many columns.
 pub(super) fn timeline(case: &Case, width: usize) -> String {
     let has_time = case.timeline.iter().any(|row| row.time.is_some());
     let has_writer = case.timeline.iter().any(|row| row.writer.is_some());
-    let mut head = vec![cell(DIM, "  #")];
-    if has_time {
-        head.push(cell(DIM, "time"));
+    let mut head = vec!["  #"];
+    head.extend(has_time.then_some("time"));
+    head.extend(has_writer.then_some("who"));
+    let names = ["tag sent", "answer", "tag received"];
+    let fitted = ROOMS.iter().map(|room| {
+        let rows = case.timeline.iter().map(|row| Shown::new(row, has_time, has_writer, *room));
+        let rows: Vec<_> = rows.collect();
+        let left = width.saturating_sub(others(&rows, &names));
+        (rows, left)
+    });
+    let methods = case.timeline.iter().map(|row| row.method.width()).max().unwrap_or(0) + 1;
+    let wanted = case.timeline.iter().map(|row| methods + path(&row.url).width()).max().unwrap_or(0);
+    let mut fitted: Vec<_> = fitted.collect();
+    let last = fitted.len().saturating_sub(1);
+    let chosen = fitted.iter().position(|(_, left)| *left >= wanted.min(REQUEST_COLUMNS_MIN)).unwrap_or(last);
+    let (rows, left) = fitted.swap_remove(chosen);
+    let head = head.into_iter().chain(["request"]).chain(names).map(|name| cell(DIM, name)).collect();
+    let mut table = vec![head];
+    for (row, shown) in case.timeline.iter().zip(rows) {
+        let mut cells: Vec<_> = shown.before.into_iter().map(|text| cell(PLAIN, text)).collect();
+        let room = left.max(REQUEST_COLUMNS_MIN).saturating_sub(methods);
+        let method = &row.method;
+        cells.push(cell(PLAIN, format!("{method:<methods$}{}", end_of(path(&row.url), room))));
+        let styles = [PLAIN, if row.is_case { BAD } else { PLAIN }, if row.keep { GOOD } else { PLAIN }];
+        cells.extend(styles.into_iter().zip(shown.behind).map(|(style, text)| cell(style, text)));
+        table.push(cells);
     }
-    if has_writer {
-        head.push(cell(DIM, "who"));
-    }
-    head.extend(["request", "tag sent", "answer", "tag received"].map(|text| cell(DIM, text)));
-    let paths: Vec<_> = case.timeline.iter().map(|row| path(&row.url)).collect();
-    let widest = |index: usize| case.timeline.iter().map(|row| fixed(row)[index].width()).max().unwrap_or(0);
-    let writers = case.timeline.iter().filter_map(|row| row.writer.as_ref()).map(|w| w.width().min(24)).max();
-    let others = 5
-        + if has_time { widest(0) + 2 } else { 0 }
-        + writers.map_or(0, |wide| wide + 2)
-        + widest(1).max(8)
-        + widest(2).max(6)
-        + widest(3).max(12)
-        + 6
-        + KEEP.len()
-        + 1;
-    let room = width.saturating_sub(others).max(20);
-    let mut rows = vec![head];
-    for (row, path) in case.timeline.iter().zip(&paths) {
-        let [time, sent, answer, received] = fixed(row);
-        let mut cells = vec![cell(PLAIN, format!("{:>3}", row.entry))];
-        if has_time {
-            cells.push(cell(DIM, time));
-        }
-        if has_writer {
-            cells.push(row.writer.as_deref().unwrap_or("").chars().take(24).collect::<String>().into());
-        }
-        let request = middle_cut(&format!("{:<5} {path}", row.method), room);
-        let answer_style = if row.is_case { BAD } else { PLAIN };
-        let received = if row.keep { format!("{received} {KEEP}") } else { received };
-        cells.extend([cell(PLAIN, request), cell(PLAIN, sent), cell(answer_style, answer)]);
-        cells.push(cell(if row.keep { GOOD } else { PLAIN }, received));
-        rows.push(cells);
-    }
-    let mut text = columns(&rows, "", width);
+    let mut text = columns(&table, "", width);
     if case.left_out > 0 {
         let _ = writeln!(text, "  {} more of this resource are left out", case.left_out);
     }
     text
 }
 
-/// Marks the entry whose tag should have been kept.
-const KEEP: &str = "<- keep this one";
+/// The columns that all but the request take, two between each.
+fn others(rows: &[Shown], names: &[&str; 3]) -> usize {
+    let widest = |of: &dyn Fn(&Shown) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let before: usize = (0..rows.first().map_or(0, |row| row.before.len()))
+        .map(|index| widest(&|row: &Shown| row.before[index].width()) + 2)
+        .sum();
+    let behind: usize = (0..names.len())
+        .map(|index| widest(&|row: &Shown| row.behind[index].width()).max(names[index].len()) + 2)
+        .sum();
+    before + behind
+}
 
 /// Without scheme and host, which are in the heading.
 pub(super) fn path(url: &str) -> &str {
@@ -86,13 +130,12 @@ pub(super) fn path(url: &str) -> &str {
     }
 }
 
-fn middle_cut(text: &str, room: usize) -> String {
-    let characters: Vec<char> = text.chars().collect();
-    if characters.len() <= room {
-        return text.to_owned();
+/// Of a long path its end tells most.
+fn end_of(path: &str, columns: usize) -> String {
+    let characters: Vec<char> = path.chars().collect();
+    if characters.len() <= columns {
+        return path.to_owned();
     }
-    // The method stays; of a path its end tells most.
-    let tail = room.saturating_sub(9);
-    let end = &characters[characters.len() - tail..];
-    format!("{}...{}", characters[..6].iter().collect::<String>(), end.iter().collect::<String>())
+    let end = &characters[characters.len() - columns.saturating_sub(3)..];
+    format!("...{}", end.iter().collect::<String>())
 }

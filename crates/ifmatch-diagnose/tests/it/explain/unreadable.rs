@@ -1,0 +1,62 @@
+//! Input that cannot be read, and input that is large.
+
+use ifmatch_diagnose::explain::{ENTRIES_MAX, Evidence, INPUT_BYTES_MAX, Options, Source};
+
+fn error(input: &[u8], source: Option<Source>) -> String {
+    Evidence::read(input, source).unwrap_err().to_string()
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_place() {
+    for (input, part) in [
+        (&b""[..], "nothing in it"),
+        (b"   \n", "nothing in it"),
+        (b"hello", "none of what is understood"),
+        (b"{\"log\":{\"entries\":[{}", "line 1, column 21"),
+        (b"{\"log\":{\n\"entries\":[\n{},]}}", "line 3, column"),
+        (b"{\"log\":{}}", "no log.entries"),
+        (b"{\"log\":{\"entries\":{}}}", "a list of entries"),
+        (b"{\"log\":[]}", "an object"),
+        (b"{\"code\":\"stale_version\",", "line 1, column"),
+        (b"{\"event.action\":\"write.accepted\"}\n{\"x\":1}\n", "line 2 is no record"),
+        (b"{\"event.action\":\"write.accepted\"}\n{\"event.action\":,}\n{}", "line 2, column"),
+        (b"curl -X PUT", "no URL"),
+        (b"curl 'http://h", "single quote"),
+        (b"HTTP/1.1 412 x\nETag \"7\"", "stands among fields"),
+    ] {
+        let said = error(input, None);
+        assert!(said.contains(part), "{}: {said}", String::from_utf8_lossy(input));
+    }
+    assert!(error(b"\xff\xfe", Some(Source::Raw)).contains("UTF-8"));
+    assert!(error(&vec![b' '; INPUT_BYTES_MAX + 1], None).contains("256 MiB"));
+    let entries = vec!["{}"; ENTRIES_MAX + 1].join(",");
+    assert!(error(format!("{{\"log\":{{\"entries\":[{entries}]}}}}").as_bytes(), None).contains("entries"));
+}
+
+#[test]
+fn an_entry_that_is_not_there_is_named() {
+    let evidence = Evidence::read(b"{\"log\":{\"entries\":[{}]}}", None).unwrap();
+    let options = Options { entry: Some(2), all: false };
+    assert!(evidence.explain(&options).unwrap_err().to_string().contains("no entry 2"));
+}
+
+/// Each beginning of an input is either read or refused; none makes it panic.
+#[test]
+fn inputs_that_are_cut_anywhere_do_no_harm() {
+    for file in super::recordings() {
+        let whole = std::fs::read(&file).unwrap();
+        for end in (0..whole.len()).step_by(97) {
+            if let Ok(evidence) = Evidence::read(&whole[..end], None) {
+                evidence.explain(&Options { entry: None, all: true }).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn many_failures_are_told_in_part() {
+    let one = r#"{"request":{"method":"PUT","url":"http://h/a","headers":[{"name":"x","value":"y"}]},"response":{"status":428}}"#;
+    let entries = vec![one; 1000].join(",");
+    let told = super::explain(format!("{{\"log\":{{\"entries\":[{entries}]}}}}").as_bytes());
+    assert_eq!((told.cases.len(), told.more_cases), (50, 950));
+}
