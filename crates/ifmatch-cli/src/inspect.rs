@@ -78,7 +78,17 @@ pub(crate) fn run(flags: &Inspect, format: Output) -> Ended {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("the program cannot start: {error}. Nothing was sent."))?;
-    let inspection = runtime.block_on(inspect::inspect(&plan, &access)).map_err(failure)?;
+    let is_watched = std::io::stderr().is_terminal();
+    let watch = |sent: usize| {
+        if is_watched {
+            progress(&format!("request {sent} ..."));
+        }
+    };
+    let inspection = runtime.block_on(inspect::inspect_watched(&plan, &access, &watch));
+    if is_watched {
+        progress("");
+    }
+    let inspection = inspection.map_err(failure)?;
     report::print(&inspection, format)?;
     Ok(if !inspection.is_sound(flags.strict) {
         Exit::Finding
@@ -87,6 +97,13 @@ pub(crate) fn run(flags: &Inspect, format: Output) -> Ended {
     } else {
         Exit::Fine
     })
+}
+
+/// One line on standard error that is written over by the next.
+fn progress(text: &str) {
+    let mut err = std::io::stderr().lock();
+    // Nobody needs it.
+    drop(write!(err, "\r\x1b[K{text}").and_then(|()| err.flush()));
 }
 
 fn failure(trouble: Trouble) -> Failure {

@@ -88,7 +88,7 @@ fn widths(rows: &[Vec<Cell>]) -> Vec<usize> {
 }
 
 /// Words stay whole: URLs, and names with hyphens.
-fn options<'a>(width: usize) -> Options<'a> {
+pub(crate) fn options<'a>(width: usize) -> Options<'a> {
     Options::new(width).break_words(false).word_splitter(WordSplitter::NoHyphenation)
 }
 

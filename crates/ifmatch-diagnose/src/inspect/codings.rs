@@ -2,7 +2,7 @@
 
 use super::facts::{self, line};
 use super::found::Found;
-use super::look::{Look, Why};
+use super::look::{CHANGED, Look, Why};
 use super::report::Severity;
 use http::StatusCode;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, ETAG, IF_MATCH, VARY};
@@ -105,6 +105,7 @@ async fn own_tag(look: &mut Look<'_>, base: &Answer, coded: &Coded, names: &str)
     };
     match taken {
         Ok(Some(true)) => look.ok(&what, "and If-Match takes it"),
+        Ok(Some(false)) if !look.is_still(base).await => look.unknown(&what, CHANGED),
         Ok(Some(false)) => {
             let request = coded.request.clone().with(IF_MATCH, header(&tag));
             look.find(found(

@@ -7,7 +7,7 @@ use super::report::Severity;
 use core::time::Duration;
 use http::header::{AGE, CACHE_CONTROL, EXPIRES, LAST_MODIFIED};
 
-const WHAT: &str = "no cache hands out an old tag";
+const WHAT: &str = "no cache hands out an old version";
 
 pub(super) async fn check(look: &mut Look<'_>) {
     lifetime(look);
@@ -25,7 +25,7 @@ fn lifetime(look: &mut Look<'_>) {
     if let Some(age) = facts::age(headers).filter(|age| is_over(*age)) {
         let seen = format!("{} old", span(age));
         let note = format!("a cache handed it out after {}{window}", span(age));
-        let found = Found::new(severity, "V034", "a cache handed out an old tag", &seen, &request);
+        let found = Found::new(severity, "V034", "a cache handed out an old version", &seen, &request);
         let found = found.mark(&line(headers, &AGE), "", note);
         return look.find(found);
     }
@@ -34,8 +34,8 @@ fn lifetime(look: &mut Look<'_>) {
         Lifetime::Said(lifetime) if is_over(lifetime) => {
             let by = if headers.contains_key(CACHE_CONTROL) { CACHE_CONTROL } else { EXPIRES };
             let seen = format!("for {}", span(lifetime));
-            let note = format!("a cache may hand out the tag for {} without asking{window}", span(lifetime));
-            let found = Found::new(severity, "V034", "caches may hand out an old tag", &seen, &request);
+            let note = format!("a cache may hand it out for {} without asking{window}", span(lifetime));
+            let found = Found::new(severity, "V034", "caches may hand out an old version", &seen, &request);
             let found = found.mark(&line(headers, &by), "", note);
             look.find(found);
         }
@@ -44,7 +44,7 @@ fn lifetime(look: &mut Look<'_>) {
             let seen = "nothing says for how long";
             let note =
                 format!("nothing is said, so caches guess: often a tenth of its age, now {}", span(lifetime));
-            let found = Found::warn("V034", "caches may hand out an old tag", seen, &request)
+            let found = Found::warn("V034", "caches may hand out an old version", seen, &request)
                 .mark(&line(headers, &CACHE_CONTROL), "", note)
                 .mark(&line(headers, &LAST_MODIFIED), "", "what they guess from");
             look.find(found);

@@ -2,7 +2,7 @@
 
 use super::facts::line;
 use super::found::Found;
-use super::look::Look;
+use super::look::{CHANGED, Look};
 use super::report::Severity;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 use http::{Method, StatusCode};
@@ -52,6 +52,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
         worst = Some(found.mark(&shown, "", format!("GET: {get}")));
     }
     match worst {
+        Some(_) if !look.is_still_there().await => look.unknown(WHAT, CHANGED),
         Some(found) => look.find(found),
         None => look.ok(WHAT, "the same fields"),
     }

@@ -39,13 +39,14 @@ pub(super) async fn check(look: &mut Look<'_>) {
         };
         let document = serde_json::from_slice::<Value>(&answer.content).ok();
         match document.as_ref().and_then(items) {
+            Some(items) if asked.is_none() && !lists(&items, &look.base.url) => {}
             Some(items) if items.is_empty() => return look.unknown(WHAT, "the list is empty"),
             Some(items) => return judge(look, &request, &items),
             None if asked.is_some() => return look.unknown(WHAT, "it is no JSON list of objects"),
             None => {}
         }
     }
-    look.unknown(WHAT, "no list was found above; --list URL names one");
+    look.unknown(WHAT, "no list with it was found above; --list URL names one");
 }
 
 /// Where a list may be: the path above, with a slash at its end and without.
@@ -83,6 +84,19 @@ fn items(document: &Value) -> Option<Vec<&Map<String, Value>>> {
     };
     let array = array.filter(|array| objects(array).is_some())?.as_array()?;
     Some(array.iter().filter_map(Value::as_object).collect())
+}
+
+/// Whether a resource is among the items: one of their members is the last part of its path, or ends with it.
+fn lists(items: &[&Map<String, Value>], resource: &Url) -> bool {
+    let path = resource.path().trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let below = format!("/{last}");
+    let is_it = |value: &Value| match value {
+        Value::String(text) => text == last || text.ends_with(&below),
+        Value::Number(number) => number.to_string() == last,
+        _ => false,
+    };
+    items.iter().any(|item| item.values().any(is_it))
 }
 
 fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) {

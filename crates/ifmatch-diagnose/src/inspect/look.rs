@@ -9,14 +9,21 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_
 use ifmatch_client::wire::{Access, Answer, Http, Request};
 use ifmatch_client::{Tag, secret};
 
+/// What is said if a write in between would explain what was seen.
+pub(super) const CHANGED: &str = "it changed while it was looked at: look again when nobody writes";
+
 /// Why a check says nothing.
 pub(super) type Why = String;
+
+/// Told how many requests were sent, before each of them.
+pub(super) type Watch<'a> = &'a (dyn Fn(usize) + Sync);
 
 /// The run.
 pub(super) struct Look<'a> {
     pub(super) plan: &'a Plan,
     access: Access,
     http: Http,
+    watch: Watch<'a>,
     sent: usize,
     unanswered: usize,
     redirected_from: Option<String>,
@@ -35,10 +42,11 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     /// The first read.
-    pub(super) async fn begin(plan: &'a Plan, access: &Access) -> Result<Self, Trouble> {
+    pub(super) async fn begin(plan: &'a Plan, access: &Access, watch: Watch<'a>) -> Result<Self, Trouble> {
         let mut access = access.clone();
         access.limits.content_bytes_max = access.limits.content_bytes_max.min(CONTENT_BYTES_MAX);
         let mut http = access.connect()?;
+        watch(1);
         let base = http.follow(&Request::get(plan.url.clone())).await?;
         if base.status != StatusCode::OK {
             let url = clean(&shown(&base.url, plan.show_secrets));
@@ -62,6 +70,7 @@ impl<'a> Look<'a> {
         Ok(Self {
             plan,
             access,
+            watch,
             hit,
             http,
             sent: 1 + base.hops.len(),
@@ -133,6 +142,21 @@ impl<'a> Look<'a> {
         self.judge(answer.map_err(|error| error.to_string()))
     }
 
+    /// Whether what everything is compared with is still there. Asked before something is called wrong that a write in
+    /// between would explain as well.
+    pub(super) async fn is_still_there(&mut self) -> bool {
+        let base = self.base.clone();
+        self.is_still(&base).await
+    }
+
+    /// The same of another answer, to a GET without conditions.
+    pub(super) async fn is_still(&mut self, earlier: &Answer) -> bool {
+        let now = self.read(&Request::get(earlier.url.clone())).await;
+        let is_still = now.is_ok_and(|now| now.tag() == earlier.tag() && now.content == earlier.content);
+        self.is_stable &= is_still;
+        is_still
+    }
+
     async fn send(&mut self, http: &Http, request: &Request) -> Result<Answer, Why> {
         self.count()?;
         let answer = http.send(request).await;
@@ -144,6 +168,7 @@ impl<'a> Look<'a> {
             return Err(format!("{REQUESTS_MAX} requests were sent, which is the limit"));
         }
         self.sent += 1;
+        (self.watch)(self.sent);
         Ok(())
     }
 

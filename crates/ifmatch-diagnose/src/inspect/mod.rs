@@ -121,7 +121,19 @@ fn advice(status: StatusCode) -> &'static str {
 /// # Errors
 /// If there is no answer to the first read, or none with status 200.
 pub async fn inspect(plan: &Plan, access: &Access) -> Result<Inspection, Trouble> {
-    let mut look = Look::begin(plan, access).await?;
+    inspect_watched(plan, access, &|_| {}).await
+}
+
+/// The same; `watch` is told how many requests were sent, before each of them.
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn inspect_watched(
+    plan: &Plan,
+    access: &Access,
+    watch: &(dyn Fn(usize) + Sync),
+) -> Result<Inspection, Trouble> {
+    let mut look = Look::begin(plan, access, watch).await?;
     validators::check(&mut look).await;
     reads::check(&mut look).await;
     head::check(&mut look).await;

@@ -2,7 +2,7 @@
 //! then?
 
 use super::found::Found;
-use super::look::Look;
+use super::look::{CHANGED, Look};
 use super::members;
 use bytes::Bytes;
 use http::header::ETAG;
@@ -112,10 +112,7 @@ fn lines(mut found: Found, reads: &[Read], note: &str) -> Found {
 
 fn volatile_without_tag(look: &mut Look<'_>, reads: &[Read]) {
     if distinct(reads, |read| read.content.as_ref()) < reads.len() {
-        look.unknown(
-            "same content each time",
-            "it changed while it was looked at: look again when nobody writes",
-        );
+        look.unknown("same content each time", CHANGED);
         return;
     }
     let request = look.get();
@@ -150,7 +147,7 @@ fn contents_differ(look: &mut Look<'_>, reads: &[Read]) {
     } else if moves_alone {
         moves(look, reads);
     } else {
-        look.unknown(WHAT, "it changed while it was looked at: look again when nobody writes");
+        look.unknown(WHAT, CHANGED);
     }
 }
 
@@ -159,11 +156,12 @@ fn is_shared(read: &Read, reads: &[Read]) -> bool {
     reads.iter().filter(|other| other.tag == read.tag).count() > 1
 }
 
-/// Whether a content was followed by another and came back.
+/// Whether a version was followed by another and came back.
 fn returns(reads: &[Read]) -> bool {
     reads.iter().enumerate().any(|(index, read)| {
-        let mut later = reads.iter().skip(index + 1).skip_while(|other| other.content == read.content);
-        later.any(|other| other.content == read.content)
+        let is_same = |other: &&Read| other.content == read.content && other.tag == read.tag;
+        let mut later = reads.iter().skip(index + 1).skip_while(is_same);
+        later.any(|other| is_same(&other))
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::facts::line;
 use super::found::Found;
-use super::look::Look;
+use super::look::{CHANGED, Look};
 use http::StatusCode;
 use http::header::{ETAG, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 
@@ -34,6 +34,9 @@ async fn known(look: &mut Look<'_>) {
         Ok(answer) => answer,
         Err(why) => return look.unknown(KNOWN, why),
     };
+    if answer.status != StatusCode::NOT_MODIFIED && !look.is_still_there().await {
+        return look.unknown(KNOWN, CHANGED);
+    }
     if answer.status != StatusCode::NOT_MODIFIED {
         let seen = format!("answered {}", answer.status.as_u16());
         let line = format!("if-none-match: {tag}");
@@ -71,6 +74,7 @@ async fn weak_form(look: &mut Look<'_>, tag: &str) {
     match look.ask(&request).await {
         Err(why) => look.unknown(WHAT, why),
         Ok(answer) if answer.status == StatusCode::NOT_MODIFIED => look.ok(WHAT, "W/ in front: 304 too"),
+        Ok(_) if !look.is_still_there().await => look.unknown(WHAT, CHANGED),
         Ok(answer) => {
             let seen = format!("W/ in front: answered {}", answer.status.as_u16());
             let note = "the weak form of the tag it has shown; weak comparison makes them equal";
@@ -123,6 +127,9 @@ async fn if_match(look: &mut Look<'_>) {
     match look.ask(&request).await {
         Err(why) => look.unknown(WHAT, why),
         Ok(answer) if answer.status == StatusCode::PRECONDITION_FAILED => {
+            if !look.is_still_there().await {
+                return look.unknown(WHAT, CHANGED);
+            }
             let line = format!("if-match: {tag}");
             let note = "the tag it has just shown, refused with 412";
             look.find(
@@ -146,7 +153,7 @@ async fn date(look: &mut Look<'_>) {
     match look.ask(&request).await {
         Err(why) => look.unknown(WHAT, why),
         Ok(answer) if answer.status == StatusCode::NOT_MODIFIED => look.ok(WHAT, date),
-        Ok(_) if !look.is_stable => look.unknown(WHAT, "the content does not stay"),
+        Ok(_) if !look.is_stable || !look.is_still_there().await => look.unknown(WHAT, CHANGED),
         Ok(answer) => {
             let seen = format!("answered {}", answer.status.as_u16());
             let shown = line(&look.base.headers, &LAST_MODIFIED);

@@ -1,7 +1,7 @@
 //! A report as text for a terminal.
 
 use super::report::{Check, Finding, Inspection, Mark, Severity, State};
-use crate::text::{BAD, BOLD, Cell, DIM, GOOD, PLAIN, WARN, cell, columns, paint, wrap};
+use crate::text::{BAD, BOLD, Cell, DIM, GOOD, PLAIN, WARN, cell, columns, options, paint, wrap};
 use core::fmt::Write as _;
 use unicode_width::UnicodeWidthStr;
 
@@ -88,7 +88,8 @@ fn finding(finding: &Finding, width: usize) -> String {
             }
         }
     }
-    let _ = writeln!(text, "  {} {}", paint(DIM, "-->"), finding.request);
+    let request = wrap(&finding.request, width, "      ");
+    let _ = writeln!(text, "  {} {}", paint(DIM, "-->"), request.trim_start());
     let bar = paint(DIM, "   |");
     let _ = writeln!(text, "{bar}");
     for mark in &finding.marks {
@@ -118,10 +119,10 @@ fn marked(mark: &Mark, bar: &str, style: anstyle::Style, width: usize) -> String
     let carets = part.width().max(1);
     let room = width.saturating_sub(5 + at + carets + 1);
     let (indent, lines) = if room >= 30.min(note.width()) {
-        (at + carets + 1, textwrap::wrap(note, room.max(10)))
+        (at + carets + 1, textwrap::wrap(note, options(room.max(10))))
     } else {
         // Below the carets, since there is no room beside them.
-        (2, textwrap::wrap(note, width.saturating_sub(7).max(10)))
+        (2, textwrap::wrap(note, options(width.saturating_sub(7).max(10))))
     };
     let is_beside = indent != 2 || at + carets + 1 == 2;
     let _ = write!(text, "{bar} {}{style}{}{style:#}", " ".repeat(at), "^".repeat(carets));

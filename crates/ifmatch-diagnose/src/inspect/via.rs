@@ -3,7 +3,7 @@
 use super::codings::{self, Coded};
 use super::facts::{self, line, span};
 use super::found::Found;
-use super::look::{Look, Why};
+use super::look::{CHANGED, Look, Why};
 use super::revalidation::NEVER;
 use core::time::Duration;
 use http::StatusCode;
@@ -29,7 +29,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
         };
     if before.headers.get_all(ETAG).iter().ne(after.headers.get_all(ETAG)) || before.content != after.content
     {
-        return look.unknown(WHAT, "it changed while it was looked at: look again when nobody writes");
+        return look.unknown(WHAT, CHANGED);
     }
     let is_behind = through.content != after.content && through.tag() != after.tag();
     if is_behind {

@@ -114,7 +114,7 @@ pub(super) const V033: Article = Article {
 pub(super) const V034: Article = Article {
     code: "V034",
     name: "stale-allowed",
-    title: "caches may hand out an old tag",
+    title: "caches may hand out an old version",
     means: "As long as the answer counts as fresh, browsers and proxies give it to readers without asking, although \
             others have written meanwhile. Who edits what they got is refused with 412, and gets the same again when it \
             reads again.",

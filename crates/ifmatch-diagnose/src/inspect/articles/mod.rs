@@ -71,7 +71,7 @@ pub(super) fn gist(code: &str) -> &'static str {
         "V016" => "A reader may never see a change.",
         "V023" | "V030" => "No client can save here.",
         "V024" => "A web page cannot write conditionally here.",
-        "V027" | "V029" => "The tag that a write tells cannot be used for the next.",
+        "V027" => "The tag that a write tells cannot be used for the next.",
         "V028" => "A client is refused after its own write.",
         "V031" => "Behind this proxy nobody can save with If-Match.",
         "V032" | "V034" => "Writers are refused until the cache lets go of the old tag.",

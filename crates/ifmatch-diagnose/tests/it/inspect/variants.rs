@@ -176,3 +176,71 @@ fn preflights_carry_no_credentials() {
     assert_eq!(codes(&inspection), []);
     assert!(upstream.requests_to("GET", PATH).iter().all(|request| has(request, "authorization")));
 }
+
+/// Whatever a write of somebody else would explain as well is not called wrong.
+#[test]
+fn a_write_at_any_moment_is_no_finding() {
+    // Reads look alike until then, and afterwards.
+    fn at(moment: usize) -> Inspection {
+        static MOMENT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        MOMENT.store(moment, std::sync::atomic::Ordering::Relaxed);
+        let upstream = serve(|request, now, reply| {
+            if now.number < MOMENT.load(std::sync::atomic::Ordering::Relaxed) || request.path() != PATH {
+                return reply;
+            }
+            let knows = |name: &str, tag: &str| request.value(name).is_some_and(|value| value.ends_with(tag));
+            let new = Reply { status: 200, ..reply.clone() }
+                .with("Content-Type", "application/json")
+                .with("Cache-Control", "no-cache")
+                .with("ETag", "\"8\"")
+                .content(b"{\"name\":\"b\"}");
+            match request.method.as_str() {
+                "OPTIONS" => reply,
+                "PUT" if knows("if-match", "\"8\"") => Reply { status: 204, ..reply }.with("ETag", "\"8\""),
+                "PUT" => Reply { status: 412, ..reply },
+                _ if has(request, "if-match") && !knows("if-match", "\"8\"") => {
+                    Reply { status: 412, ..reply }
+                }
+                _ if knows("if-none-match", "\"8\"") => Reply { status: 304, ..new }.content(b""),
+                _ => new,
+            }
+        });
+        let mut plan = Plan::new(url(&upstream));
+        plan.after_write = true;
+        run(&plan).unwrap()
+    }
+    let requests = at(usize::MAX).requests;
+    for moment in 1..=requests {
+        let inspection = at(moment);
+        assert_eq!(codes(&inspection), [], "at {moment}: {:#?}", inspection.checks);
+    }
+}
+
+#[test]
+fn a_list_that_does_not_have_it_is_not_its_list() {
+    let upstream = serve(|request, _, reply| match request.path() {
+        "/items/" => reply.content(b"{\"links\":[{\"rel\":\"self\",\"href\":\"/items/\"}]}"),
+        _ => reply,
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    assert_eq!(codes(&inspection), []);
+    assert_eq!(check(&inspection, "list items carry tags").state, State::Unknown);
+    // Unless one is told that it is.
+    let mut plan = Plan::new(url(&upstream));
+    plan.list = Some(Url::parse(&format!("{}/items/", upstream.url())).unwrap());
+    assert_eq!(codes(&run(&plan).unwrap()), [("V011", Severity::Warn)]);
+}
+
+#[test]
+fn what_is_neither_sent_nor_told_may_be_of_somebody_else() {
+    let upstream = serve(|request, now, reply| match (request.method.as_str(), now.is_written) {
+        ("PUT", _) => reply.tagged("\"8\""),
+        (_, true) if request.path() == PATH => reply.content(b"{\"name\":\"c\"}").tagged("\"9\""),
+        _ => reply,
+    });
+    let mut plan = Plan::new(url(&upstream));
+    plan.after_write = true;
+    let inspection = run(&plan).unwrap();
+    assert_eq!(codes(&inspection), []);
+    assert_eq!(check(&inspection, "a write and the reads after it").state, State::Unknown);
+}
