@@ -73,7 +73,7 @@ async fn written(look: &mut Look<'_>) {
             let shown = format!("if-match: {tag}");
             let note = "the tag of the read just before, refused with 412";
             look.find(
-                Found::bad("V030", "a write with the current tag is refused", "412", &request)
+                Found::bad("V030", "a write with that tag is refused", "412", &request)
                     .mark(&shown, "", note),
             );
         }
@@ -103,7 +103,7 @@ async fn accepted(look: &mut Look<'_>, request: &Request, before: &Answer, write
             return look.unknown(WHAT, "written; what is shown now is something else, with another tag");
         }
         let note = "the tag of what is shown now, which is not what was sent";
-        let found = Found::warn("V029", "an ETag for content that was not kept as sent", &said, request);
+        let found = Found::warn("V029", "ETag of content that was changed", &said, request);
         return look.find(found.mark(&shown, &said, note));
     }
     let mut lagging = 0;
@@ -120,11 +120,11 @@ async fn accepted(look: &mut Look<'_>, request: &Request, before: &Answer, write
         let note = format!("the answer to the write; the read after it: etag: {}", old.unwrap_or_default());
         look.find(Found::bad("V028", "reads are behind writes", &seen, &read).mark(&shown, "", note));
     } else if facts::all(&after.headers, ETAG).as_ref() == Some(&said) {
-        look.ok("a write tells the tag that it leads to", said);
+        look.ok("a write tells its new tag", said);
     } else {
         let note = format!("the answer to the write; the read after it: {now}");
         look.find(
-            Found::bad("V027", "a write tells another tag than the next read", &said, request)
+            Found::bad("V027", "a write tells another tag than reads", &said, request)
                 .mark(&shown, &said, note),
         );
     }

@@ -68,8 +68,8 @@ pub(super) async fn judge(look: &mut Look<'_>, base: &Answer, coded: Vec<Coded>)
     let (shared, other): (Vec<_>, Vec<_>) =
         strong.into_iter().partition(|coded| coded.answer.tag().as_ref() == Some(&plain));
     if let Some(Coded { request, answer, .. }) = shared.first() {
-        let what = format!("{} has the tag of the uncompressed", names(&shared));
-        let found = Found::new(Severity::Bad, "V006", what, plain.to_string(), request)
+        let what = format!("{} shares the tag", names(&shared));
+        let found = Found::new(Severity::Warn, "V006", what, plain.to_string(), request)
             .mark(&line(&answer.headers, &CONTENT_ENCODING), "", "other bytes")
             .mark(
                 &line(&answer.headers, &ETAG),

@@ -52,7 +52,7 @@ fn lifetime(look: &mut Look<'_>) {
         Lifetime::Guessed(lifetime) => {
             look.ok(WHAT, format!("by custom at most for {}{window}", span(lifetime)));
         }
-        Lifetime::Unsaid => look.ok(WHAT, "nothing lets them keep it for a second"),
+        Lifetime::Unsaid => look.ok(WHAT, "nothing lets them keep it"),
     }
 }
 

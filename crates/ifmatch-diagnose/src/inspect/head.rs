@@ -24,7 +24,8 @@ pub(super) async fn check(look: &mut Look<'_>) {
         return;
     }
     let request = Request::new(Method::HEAD, look.base.url.clone());
-    let head = match look.ask(&request).await {
+    // Servers that send content with it spoil the connection for what comes after.
+    let head = match look.ask_anew(&request).await {
         Ok(head) => head,
         Err(why) => return look.unknown(WHAT, why),
     };

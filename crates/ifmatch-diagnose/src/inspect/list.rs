@@ -100,18 +100,19 @@ fn lists(items: &[&Map<String, Value>], resource: &Url) -> bool {
 }
 
 fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) {
-    let named = |item: &&Map<String, Value>| {
-        item.iter()
-            .find(|(name, value)| {
-                NAMES.contains(&name.to_ascii_lowercase().as_str())
-                    && (value.is_string() || value.is_number())
-            })
-            .map(|(name, _)| name.clone())
+    let tag = look.tag();
+    let opaque = tag.as_ref().map(|tag| String::from_utf8_lossy(tag.as_entity_tag().opaque()).into_owned());
+    // Whatever it is called, it is the tag if it is that of the resource.
+    let known =
+        items.iter().find_map(|item| member(item, |_, text| opaque.as_deref() == Some(unquoted(text))));
+    let is_tag = |name: &str| {
+        NAMES.contains(&name.to_ascii_lowercase().as_str())
+            || known.as_deref().is_some_and(|known| known == name)
     };
-    let with: Vec<String> = items.iter().filter_map(named).collect();
+    let with: Vec<String> = items.iter().filter_map(|item| member(item, |name, _| is_tag(name))).collect();
     match with.first() {
         Some(name) if with.len() == items.len() => {
-            look.ok(WHAT, format!("{name:?} in each of {}", items.len()));
+            look.ok(WHAT, format!("{name:?} in each of {}", items.len()))
         }
         _ => {
             let seen = format!("{} of {} items", with.len(), items.len());
@@ -124,6 +125,22 @@ fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) 
             look.find(found);
         }
     }
+}
+
+/// The name of the first text or number of an item that is meant.
+fn member(item: &Map<String, Value>, is_meant: impl Fn(&str, &str) -> bool) -> Option<String> {
+    let found = item.iter().find(|(name, value)| match value {
+        Value::String(text) => is_meant(name, text),
+        Value::Number(number) => is_meant(name, &number.to_string()),
+        _ => false,
+    });
+    found.map(|(name, _)| name.clone())
+}
+
+/// A tag as it may stand in JSON: with its quotes, or without.
+fn unquoted(text: &str) -> &str {
+    let text = text.strip_prefix("W/").unwrap_or(text);
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
 #[cfg(test)]

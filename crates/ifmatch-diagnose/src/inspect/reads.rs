@@ -131,15 +131,13 @@ fn contents_differ(look: &mut Look<'_>, reads: &[Read]) {
     let moves_alone = pair(|a, b| a.tag != b.tag && a.content == b.content);
     let seen = format!("{contents} contents in {} reads", reads.len());
     if stays && is_never_same {
-        let found =
-            Found::warn("V012", "the content is never the same twice, the tag stays", &seen, &request);
+        let found = Found::warn("V012", "the content is never the same twice", &seen, &request);
         look.find(differences(found, reads));
     } else if stays {
         let found = Found::bad("V010", "the content changes, the tag does not", &seen, &request);
         look.find(differences(lines(found, reads, "one tag, several contents"), reads));
     } else if is_never_same && !reads.iter().any(|a| is_shared(a, reads)) {
-        let found =
-            Found::bad("V012", "the content, and with it the tag, is never the same twice", &seen, &request);
+        let found = Found::bad("V012", "content and tag are never the same twice", &seen, &request);
         look.find(differences(found, reads));
     } else if returns(reads) {
         let found = Found::bad("V013", "old and new versions take turns", &seen, &request);

@@ -55,10 +55,7 @@ async fn known(look: &mut Look<'_>) {
         } else {
             "200 has it".to_owned()
         };
-        look.find(
-            Found::warn("V017", "the 304 has another ETag than the 200", &shown, &request)
-                .mark(&shown, "", note),
-        );
+        look.find(Found::warn("V017", "304 with another ETag", &shown, &request).mark(&shown, "", note));
     }
     weak_form(look, &tag).await;
 }
@@ -76,13 +73,14 @@ async fn weak_form(look: &mut Look<'_>, tag: &str) {
         Ok(answer) if answer.status == StatusCode::NOT_MODIFIED => look.ok(WHAT, "W/ in front: 304 too"),
         Ok(_) if !look.is_still_there().await => look.unknown(WHAT, CHANGED),
         Ok(answer) => {
+            let what = match answer.status {
+                StatusCode::OK => "If-None-Match compares strongly",
+                _ => "If-None-Match takes no weak tag",
+            };
             let seen = format!("W/ in front: answered {}", answer.status.as_u16());
             let note = "the weak form of the tag it has shown; weak comparison makes them equal";
             let line = format!("if-none-match: {weak}");
-            look.find(
-                Found::warn("V015", "If-None-Match compares strongly", &seen, &request)
-                    .mark(&line, "W/", note),
-            );
+            look.find(Found::warn("V015", what, &seen, &request).mark(&line, "W/", note));
         }
     }
 }

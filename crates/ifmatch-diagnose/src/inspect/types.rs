@@ -41,7 +41,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
     let strong = answer.tag().filter(|tag| !tag.is_weak());
     if strong.is_some() && strong == look.strong_tag() {
         let tag = facts::all(&answer.headers, ETAG).unwrap_or_default();
-        let found = Found::bad("V018", "another media type has the same tag", &tag, &request)
+        let found = Found::warn("V018", "another media type has the same tag", &tag, &request)
             .mark(&line(&answer.headers, &CONTENT_TYPE), "", "another representation")
             .mark(
                 &line(&answer.headers, &ETAG),

@@ -15,6 +15,9 @@ const NEW: Duration = Duration::from_millis(2100);
 /// How far clocks may be apart before it is worth a word.
 const SKEW: Duration = Duration::from_secs(2);
 
+/// How far Date may be behind: servers write it once and show it for a while.
+const CACHED: Duration = Duration::from_secs(1);
+
 pub(super) async fn check(look: &mut Look<'_>) {
     tag(look).await;
     made_of(look);
@@ -181,7 +184,7 @@ fn clock(look: &mut Look<'_>) {
         return;
     }
     if let Some(ahead) = look.base.last_modified().and_then(|modified| facts::between(sent, modified))
-        && !ahead.is_zero()
+        && ahead > CACHED
     {
         let seen = format!("{} later than Date", span(ahead));
         let found = Found::warn("V021", "Last-Modified is in the future", &seen, &request)

@@ -284,6 +284,20 @@ fn what_cannot_be_told_is_no_finding() {
 }
 
 #[test]
+fn credentials_are_masked_unless_they_are_to_be_shown() {
+    let (_process, address) = careless();
+    let url = url(address, "/head/1?access_token=s3cret");
+    let arguments = [&url, "-u", "user:s3cret", "-H", "X-Api-Key: s3cret"];
+    for form in ["text", "json", "junit", "markdown"] {
+        let run = Run::of(&[&arguments[..], &["--output", form]].concat());
+        assert!(run.out.contains("V014") && run.out.contains("***"), "{form}: {}", run.out);
+        assert!(!run.out.contains("s3cret") && !run.out.contains("dXNlcjpzM2NyZXQ="), "{form}: {}", run.out);
+    }
+    let run = Run::of(&[&arguments[..], &["--show-secrets"]].concat());
+    assert!(run.out.contains("x-api-key: s3cret") && run.out.contains("dXNlcjpzM2NyZXQ="), "{}", run.out);
+}
+
+#[test]
 fn each_code_has_a_page() {
     for article in ifmatch_diagnose::inspect::ARTICLES {
         let output = ifmatch(&["explain", article.code]).output().unwrap();

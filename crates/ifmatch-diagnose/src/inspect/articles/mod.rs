@@ -63,7 +63,6 @@ pub(super) fn gist(code: &str) -> &'static str {
         "V002" => "Clients cannot send back what they get.",
         "V003" => "No client can save with If-Match here.",
         "V004" | "V005" => "A client that accepts compression, as every browser does, cannot save here.",
-        "V006" | "V018" => "The tag does not tell representations apart.",
         "V007" => "A web page cannot learn the tag that it has to send.",
         "V009" | "V012" | "V013" => "Writers are refused although nobody came between.",
         "V010" => "A writer may overwrite what it has not seen.",

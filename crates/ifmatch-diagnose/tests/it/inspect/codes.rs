@@ -64,7 +64,7 @@ const CASES: &[Case] = &[
         let reply = reply.with("Vary", "Accept-Encoding");
         if takes_gzip(request) { reply.coded("\"7-gzip\"") } else { reply }
     }),
-    case("V006", BAD, |request, _, reply| {
+    case("V006", WARN, |request, _, reply| {
         let reply = reply.with("Vary", "Accept-Encoding");
         if takes_gzip(request) { reply.coded(TAG) } else { reply }
     }),
@@ -126,7 +126,7 @@ const CASES: &[Case] = &[
         false => reply,
     }),
     case("V017", WARN, |_, _, reply| if reply.status == 304 { reply.without("ETag") } else { reply }),
-    case("V018", BAD, |request, _, reply| match request.value("accept") {
+    case("V018", WARN, |request, _, reply| match request.value("accept") {
         Some("*/*") | None => reply,
         _ if is_get(request) => reply.with("Content-Type", "text/plain").with("Vary", "accept").content(b"a: 2"),
         _ => reply,

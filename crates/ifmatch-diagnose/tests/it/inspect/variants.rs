@@ -244,3 +244,23 @@ fn what_is_neither_sent_nor_told_may_be_of_somebody_else() {
     assert_eq!(codes(&inspection), []);
     assert_eq!(check(&inspection, "a write and the reads after it").state, State::Unknown);
 }
+
+#[test]
+fn a_version_by_any_name_is_one() {
+    let upstream = serve(|request, _, reply| match request.path() {
+        "/items/" => reply.content(b"{\"data\":[{\"id\":\"1\",\"changed\":7},{\"id\":\"2\",\"changed\":9}]}"),
+        _ => reply,
+    });
+    let inspection = run(&Plan::new(url(&upstream))).unwrap();
+    assert_eq!(check(&inspection, "list items carry tags").seen, "\"changed\" in each of 2");
+}
+
+#[test]
+fn a_date_that_servers_show_for_a_second_is_not_behind() {
+    let upstream = serve(|_, _, reply| {
+        let now = super::api::now();
+        let date = |at| ifmatch_testkit::dates::imf_fixdate(at);
+        reply.with("Date", &date(now - 1)).with("Last-Modified", &date(now))
+    });
+    assert_eq!(codes(&run(&Plan::new(url(&upstream))).unwrap()), []);
+}
