@@ -1,6 +1,7 @@
 //! Flags of the commands that talk to an API.
 
 use clap::{ArgGroup, Args};
+use ifmatch_client::secret;
 use ifmatch_client::wire::{Access, HttpVersion, Url};
 use std::fs;
 use std::path::PathBuf;
@@ -81,6 +82,46 @@ impl AccessFlags {
             access.root(&pem).map_err(|error| format!("{}: {error}", file.display()))?;
         }
         Ok(access)
+    }
+}
+
+impl AccessFlags {
+    /// The flags again, for a command to type next; secrets are masked unless they are to be shown.
+    pub(crate) fn typed(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: Option<String>| {
+            words.push(name.to_owned());
+            words.extend(value);
+        };
+        for header in &self.headers {
+            let shown = match header.split_once(':') {
+                Some((name, value)) if !self.show_secrets && !header.starts_with('@') => {
+                    format!("{name}: {}", secret::field_text(name.trim(), value.trim()))
+                }
+                _ => header.clone(),
+            };
+            flag("-H", Some(shown));
+        }
+        if let Some(user) = &self.user {
+            let name = user.split(':').next().unwrap_or_default();
+            let masked = || format!("{name}:{}", secret::MASK);
+            flag("-u", Some(if self.show_secrets { user.clone() } else { masked() }));
+        }
+        if let Some(token) = &self.bearer {
+            flag("--bearer", Some(if self.show_secrets { token.clone() } else { secret::MASK.to_owned() }));
+        }
+        if let Some(file) = &self.cacert {
+            flag("--cacert", Some(file.display().to_string()));
+        }
+        if let Some(proxy) = &self.proxy {
+            flag("-x", Some(secret::url(proxy)));
+        }
+        for (name, is_given) in [("-k", self.insecure), ("--http1.1", self.http1), ("--http2", self.http2)] {
+            if is_given {
+                flag(name, None);
+            }
+        }
+        words
     }
 }
 

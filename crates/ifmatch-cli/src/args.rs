@@ -73,15 +73,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Doubt(Doubt),
     Explain(crate::explain::Explain),
-    /// Read, and remember which version was seen
     Get(Box<write::args::Get>),
-    /// Write a whole content, or change members of what is there
     Put(Box<write::args::Put>),
-    /// Send a change of what is there
     Patch(Box<write::args::Patch>),
-    /// Delete what was seen
     Delete(Box<write::args::Delete>),
-    /// Change something in an editor
     Edit(Box<write::args::Edit>),
     /// Print the JSON Schema of a report
     #[command(

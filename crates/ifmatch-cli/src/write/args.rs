@@ -31,10 +31,13 @@ pub(crate) struct Get {
 const GET_EXAMPLES: &str = "\
 Examples:
   ifmatch get :3000/items/1
-  ifmatch get :3000/items/1 -o item.json     then change it, and: ifmatch put :3000/items/1 @item.json
+  ifmatch get :3000/items/1 -o item.json
+  (change item.json)
+  ifmatch put :3000/items/1 @item.json
 
-What is remembered (version, content, type; at most 200 URLs, no credentials) is in $XDG_STATE_HOME/ifmatch/seen or
-~/.local/state/ifmatch/seen, readable by you only.";
+What is remembered (version, content up to 4 MiB, type; of at most 200 URLs; no
+credentials) is in $XDG_STATE_HOME/ifmatch/seen or ~/.local/state/ifmatch/seen,
+readable by you only.";
 
 /// What is written.
 #[derive(Args, Debug, Clone)]
@@ -85,15 +88,20 @@ pub(crate) struct Put {
 
 const PUT_EXAMPLES: &str = "\
 Examples:
-  ifmatch put :3000/items/1 note='ring twice' count:=3       change two members of what is there
-  ifmatch put :3000/items/1 @item.json                       after: ifmatch get :3000/items/1 -o item.json
-  ifmatch put :3000/items/1 --base old.json @new.json        merge with what others changed since old.json
-  ifmatch put :3000/items/1 --if-match '\"7\"' @item.json
-  ifmatch put :3000/items/2 --create name=second
-  ifmatch put :3000/items/1 --overwrite 'INC-12 restore' @backup.json
+  Change two members of what is there:
+    ifmatch put :3000/items/1 note='ring twice' count:=3
+  Write back what was read with `ifmatch get :3000/items/1 -o item.json`:
+    ifmatch put :3000/items/1 @item.json
+  Merge with what others changed since old.json:
+    ifmatch put :3000/items/1 --base old.json @new.json
+  Others:
+    ifmatch put :3000/items/1 --if-match '\"7\"' @item.json
+    ifmatch put :3000/items/2 --create name=second
+    ifmatch put :3000/items/1 --overwrite 'INC-12 restore' @backup.json
 
-Exit codes: 0 saved; 1 what both changed does not fit together, or the server says no; 2 usage: nothing was sent;
-3 nobody can say, or the API was not reached; 4 refused: 412, 428, 409 or 423.";
+Exit codes: 0 saved; 1 what both changed does not fit together, or the server
+says no; 2 usage: nothing was sent; 3 nobody can say, or the API was not reached;
+4 refused: 412, 428, 409 or 423.";
 
 /// What a write is made from.
 #[derive(Args, Debug)]
@@ -130,8 +138,9 @@ pub(crate) struct Patch {
 
 const PATCH_EXAMPLES: &str = "\
 Examples:
-  ifmatch patch :3000/items/1 note='ring twice' old:=null    null takes a member away
-  ifmatch patch :3000/items/1 --json '[{\"op\":\"test\",\"path\":\"/n\",\"value\":1},{\"op\":\"replace\",\"path\":\"/n\",\"value\":2}]'
+  ifmatch patch :3000/items/1 note='ring twice' old:=null
+  (null takes a member away)
+  ifmatch patch :3000/items/1 --json '[{\"op\":\"remove\",\"path\":\"/old\"}]'
   ifmatch patch :3000/items/1 @change.json";
 
 /// Delete what was seen.
@@ -184,9 +193,11 @@ Examples:
   ifmatch edit :3000/items/1 --editor 'code --wait'
   ifmatch edit :3000/items/1 --resume        go on with a draft that was kept
 
-Drafts are in $XDG_STATE_HOME/ifmatch/drafts or ~/.local/state/ifmatch/drafts, readable by you only.
-Exit codes: 0 saved, or nothing to save; 1 a draft was kept; 3 nobody can say, or the API was not reached (a draft was
-kept); 4 refused (a draft was kept).";
+Drafts are in $XDG_STATE_HOME/ifmatch/drafts or ~/.local/state/ifmatch/drafts,
+readable by you only.
+Exit codes: 0 saved, or nothing to save; 1 it does not fit together, or the
+server says no; 3 nobody can say, or the API was not reached; 4 refused. A draft
+is kept for all but 0.";
 
 /// What `edit` does if somebody else wrote meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -9,7 +9,9 @@ use anstream::eprintln;
 use ifmatch_client::wire::SendError;
 use ifmatch_client::{Applied, Doubt, Error, NoVersion, Outcome, Refusal, Version};
 use ifmatch_core::merge::{ALGORITHM, Conflict, Taken};
+use ifmatch_diagnose::text;
 use serde_json::{Map, Value, json};
+use std::io::{self, IsTerminal};
 
 /// The schema of the documents.
 const SCHEMA: &str = "/.well-known/ifmatch/schema/write-1.json";
@@ -97,7 +99,7 @@ impl End {
         }
         if !(session.globals.quiet && exit == Exit::Fine) {
             let label = |text: &str| format!("{text:<LABEL_COLUMNS$}");
-            eprintln!("{}{said}", bold(&label(outcome)));
+            eprintln!("{}{}", bold(&label(outcome)), wrapped(&said, LABEL_COLUMNS).trim_start());
             lines.iter().for_each(|line| eprintln!("{line}"));
             for (at, command) in next.iter().enumerate() {
                 eprintln!("{}{command}", dim(&label(if at == 0 { "next" } else { "" })));
@@ -105,6 +107,14 @@ impl End {
         }
         Ok(exit)
     }
+}
+
+/// A sentence, broken where the terminal ends; as it is where there is none.
+fn wrapped(sentence: &str, indent: usize) -> String {
+    if !io::stderr().is_terminal() {
+        return sentence.to_owned();
+    }
+    text::wrap(sentence, crate::report::width(), &" ".repeat(indent))
 }
 
 /// What was written.

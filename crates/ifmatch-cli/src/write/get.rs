@@ -22,10 +22,17 @@ pub(crate) fn run(get: &Get, globals: Globals) -> Ended {
     let reading = match session.read() {
         Ok(reading) => reading,
         // Reading from elsewhere is fine, as long as nothing is to be written there.
-        Err(Error::Url { .. }) => read_elsewhere(&session)?,
+        Err(Error::Url { .. } | Error::Content { .. }) => read_elsewhere(&session)?,
         Err(error) => return end::failed(&session, "get", &error)?.finish(&session),
     };
-    let is_here = reading.answer.url == session.url;
+    let coding = session::coding(&reading.answer);
+    if let Some(coding) = &coding {
+        note(
+            &session,
+            &format!("it is compressed ({coding}): what is printed is, and cannot be written back"),
+        );
+    }
+    let is_here = reading.answer.url == session.url && coding.is_none();
     if !get.no_remember && is_here {
         let file = get.out.clone().or_else(stdout_file);
         let file = file.and_then(|file| std::path::absolute(file).ok());
@@ -59,7 +66,9 @@ pub(crate) fn run(get: &Get, globals: Globals) -> Ended {
 
 fn read_elsewhere(session: &Session) -> Result<Reading, crate::exit::Failure> {
     let answer = session.follow().map_err(|error| crate::exit::Failure::unreachable(&error))?;
-    note(session, &format!("read from {}: a write goes there", session.shown(&answer.url)));
+    if answer.url != session.url {
+        note(session, &format!("read from {}: a write goes there", session.shown(&answer.url)));
+    }
     Reading::of(answer).map_err(|error| error.to_string().into())
 }
 

@@ -6,7 +6,7 @@ use crate::access::AccessFlags;
 use crate::exit::Failure;
 use crate::output::dim;
 use anstream::eprintln;
-use http::header::{ACCEPT, HeaderMap};
+use http::header::{ACCEPT, CONTENT_ENCODING, HeaderMap};
 use ifmatch_client::wire::{Access, Answer, SendError, Url};
 use ifmatch_client::{Client, Error, Event, Outcome, Reading, Write, secret};
 use tokio::runtime::{Builder, Runtime};
@@ -20,6 +20,8 @@ pub(crate) struct Session {
     pub(crate) globals: Globals,
     pub(crate) memory: Memory,
     access: Access,
+    /// How the API is reached, as it was typed.
+    flags: Vec<String>,
     shows_secrets: bool,
     runtime: Runtime,
     client: Client,
@@ -41,6 +43,7 @@ impl Session {
             globals,
             memory,
             access,
+            flags: flags.typed(),
             shows_secrets: flags.show_secrets,
             runtime,
             client,
@@ -61,6 +64,7 @@ impl Session {
         let url = self.shown_url();
         let mut words = vec!["ifmatch", name, url.as_str()];
         words.extend(rest);
+        words.extend(self.flags.iter().map(String::as_str));
         ifmatch_diagnose::curl::quote(&words)
     }
 
@@ -73,6 +77,10 @@ impl Session {
                 return Err(Error::Url { url: self.shown(&answer.url), base: self.shown_url() });
             }
             self.url = answer.url.clone();
+        }
+        if let Some(coding) = coding(&answer) {
+            let why = format!("it is compressed ({coding}), although that was asked not to be");
+            return Err(Error::Content { url: self.shown_url(), why });
         }
         Reading::of(answer)
     }
@@ -95,12 +103,6 @@ impl Session {
         self.client = client(&self.url, &self.access, self.globals, self.shows_secrets)?;
         Ok(())
     }
-
-    /// Ctrl-C is for the editor while one runs.
-    pub(crate) fn leave_interrupts_alone(&self) -> Option<tokio::signal::unix::Signal> {
-        let _entered = self.runtime.enter();
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt()).ok()
-    }
 }
 
 fn client(url: &Url, access: &Access, globals: Globals, shows_secrets: bool) -> Result<Client, Failure> {
@@ -109,6 +111,12 @@ fn client(url: &Url, access: &Access, globals: Globals, shows_secrets: bool) -> 
         return Ok(client);
     }
     Ok(client.watched(move |event| tell(event, shows_secrets)))
+}
+
+/// The content coding, if there is one.
+pub(crate) fn coding(answer: &Answer) -> Option<String> {
+    let coding = answer.text(CONTENT_ENCODING).filter(|coding| !coding.eq_ignore_ascii_case("identity"))?;
+    answer.status.is_success().then(|| super::show::plain(coding))
 }
 
 fn tell(event: Event<'_>, shows_secrets: bool) {

@@ -2,6 +2,7 @@
 
 mod draft;
 mod editor;
+mod interrupts;
 mod settle;
 
 use super::args::{Edit, MergeFlag};
@@ -19,6 +20,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use ifmatch_client::{Error, IfMatch, Outcome, Reading, Refusal, Version, Write};
 use ifmatch_core::json;
 use ifmatch_core::merge::Taken;
+use interrupts::Interrupts;
 use serde_json::Value;
 use settle::Settled;
 
@@ -28,7 +30,8 @@ const ROUNDS_MAX: u32 = 20;
 pub(crate) fn run(edit: &Edit, globals: Globals) -> Ended {
     let session = Session::open(&edit.url, &edit.access, globals)?;
     let draft = Draft::open(&session)?;
-    let mut editing = Editing { session, draft, edit, taken: Vec::new() };
+    let interrupts = Interrupts::watch(session.command("edit", &["--resume"]))?;
+    let mut editing = Editing { session, draft, edit, interrupts, taken: Vec::new() };
     let end = editing.run()?;
     end.finish(&editing.session)
 }
@@ -37,6 +40,7 @@ struct Editing<'a> {
     session: Session,
     draft: Draft,
     edit: &'a Edit,
+    interrupts: Interrupts,
     /// What was merged on the way.
     taken: Vec<Taken>,
 }
@@ -171,9 +175,9 @@ impl Editing<'_> {
     /// Lets somebody type, and looks at what was typed.
     fn type_in(&mut self, editor: &str) -> Result<Step, Failure> {
         let before = self.draft.text()?;
-        let interrupts = self.session.leave_interrupts_alone();
+        self.interrupts.leave_to_editor(true);
         let ended = editor::open(editor, &self.draft.path());
-        drop(interrupts);
+        self.interrupts.leave_to_editor(false);
         self.session.reconnect()?;
         let text = self.draft.text()?;
         if let Err(why) = ended {
@@ -291,7 +295,7 @@ impl Editing<'_> {
         merged_lines(&taken).iter().for_each(|line| note(&self.session, line));
         let asks = self.edit.merge == MergeFlag::Ask;
         let settled = match merged {
-            Three::Clean(content, _) if asks => self.agreed(content),
+            Three::Clean(content, _) if asks => settle::agreed(content),
             Three::Clean(content, _) => Settled::Write(content),
             open if asks || is_asked() => settle::settle(open, &theirs, mine),
             open => return Ok(Step::End(self.open(&open, &version))),
@@ -330,25 +334,6 @@ impl Editing<'_> {
             Beginning { version: Some(version), base: theirs, media_type: &media_type, text: &text, suffix },
         )?;
         Ok(if edits { Step::Edit } else { Step::Write(content) })
-    }
-
-    /// Shows a merge and asks before it is written.
-    fn agreed(&self, content: Vec<u8>) -> Settled {
-        loop {
-            match answer("  [w]rite it  [e]dit  [s]how  [p]ark for later  >").as_deref() {
-                Some("w" | "write") => return Settled::Write(content),
-                Some("e" | "edit") => {
-                    return Settled::Edit(
-                        to_edit(&content).map_or_else(|| content.clone(), |(text, _)| text),
-                    );
-                }
-                Some("s" | "show") => {
-                    anstream::eprintln!("\n{}", super::show::plain(&String::from_utf8_lossy(&content)));
-                }
-                Some("p" | "park") | None => return Settled::Park,
-                Some(_) => {}
-            }
-        }
     }
 
     /// What does not fit together, where nobody is there to be asked.

@@ -31,6 +31,22 @@ pub(super) fn settle(open: Three, theirs: &[u8], mine: &[u8]) -> Settled {
     }
 }
 
+/// Shows a merge in which all fits together, and asks before it is written.
+pub(super) fn agreed(content: Vec<u8>) -> Settled {
+    loop {
+        match answer("  [w]rite it  [e]dit  [s]how  [p]ark for later  >").as_deref() {
+            Some("w" | "write") => return Settled::Write(content),
+            Some("e" | "edit") => {
+                let text = super::to_edit(&content).map(|(text, _)| text);
+                return Settled::Edit(text.unwrap_or(content));
+            }
+            Some("s" | "show") => eprintln!("\n{}", show::plain(&String::from_utf8_lossy(&content))),
+            Some("p" | "park") | None => return Settled::Park,
+            Some(_) => {}
+        }
+    }
+}
+
 fn places(count: usize) -> String {
     let places =
         if count == 1 { "1 place needs you:".to_owned() } else { format!("{count} places need you:") };

@@ -1,7 +1,7 @@
 //! Reading, and remembering what was read.
 
 use super::{Desk, Place, assert_private};
-use ifmatch_testkit::upstream::{Course, Habits, Scripted, Tags};
+use ifmatch_testkit::upstream::{Coding, Course, Habits, Scripted, Tags};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Stdio;
@@ -118,4 +118,29 @@ fn secrets_are_masked() {
     let ran = desk.run(&[&["get", &url, "--show-secrets"][..], &args].concat());
     assert!(ran.stderr.contains("Bearer hidden"), "{}", ran.stderr);
     assert_eq!(upstream.requests()[0].value("authorization"), Some("Bearer hidden"));
+}
+
+#[test]
+fn what_is_compressed_is_not_written_back() {
+    let (desk, upstream) = (Desk::new(), Scripted::start().unwrap());
+    upstream.habits("/a", Habits { coding: Coding::Always, ..Habits::default() });
+    upstream.set("/a", b"{}");
+    let url = format!("{}/a", upstream.url());
+    desk.run(&["get", &url, "-o", "a.json"]).said(0, &["compressed (gzip)"]);
+    desk.run(&["put", &url, "@a.json"]).said(2, &["Nothing was sent"]);
+    desk.run(&["put", &url, "n:=1"]).said(2, &["compressed (gzip)"]);
+    desk.run(&["edit", &url]).said(2, &["compressed (gzip)"]);
+    assert_eq!(upstream.count("PUT"), 0);
+}
+
+#[test]
+fn the_next_command_reaches_the_api_as_this_one_did() {
+    let (desk, upstream) = (Desk::new(), Scripted::start().unwrap());
+    upstream.set("/a", b"{}");
+    upstream.always("PUT", "/a", Course::status(412));
+    let url = format!("{}/a", upstream.url());
+    let flags = ["-H", "X-Client: web", "--http1.1", "-u", "me:hidden", "-H", "Cookie: hidden"];
+    let ran = desk.run(&[&["put", &url, "--if-match", "x", "-d", "x"][..], &flags].concat());
+    let next = format!("ifmatch get {url} -o FILE -H 'X-Client: web' -H 'Cookie: ***' -u 'me:***' --http1.1");
+    ran.said(4, &[&next]);
 }

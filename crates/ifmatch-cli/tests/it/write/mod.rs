@@ -4,6 +4,7 @@ mod edit;
 mod failures;
 mod get;
 mod put;
+mod terminal;
 
 use crate::support::{Server, TIMEOUT, ifmatch, listening};
 use ifmatch_testkit::process;
