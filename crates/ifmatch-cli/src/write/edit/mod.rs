@@ -30,8 +30,7 @@ const ROUNDS_MAX: u32 = 20;
 pub(crate) fn run(edit: &Edit, globals: Globals) -> Ended {
     let session = Session::open(&edit.url, &edit.access, globals)?;
     let draft = Draft::open(&session)?;
-    let interrupts = Interrupts::watch(session.command("edit", &["--resume"]))?;
-    let mut editing = Editing { session, draft, edit, interrupts, taken: Vec::new() };
+    let mut editing = Editing { session, draft, edit, interrupts: None, taken: Vec::new() };
     let end = editing.run()?;
     end.finish(&editing.session)
 }
@@ -40,7 +39,8 @@ struct Editing<'a> {
     session: Session,
     draft: Draft,
     edit: &'a Edit,
-    interrupts: Interrupts,
+    /// From the first time that somebody typed.
+    interrupts: Option<Interrupts>,
     /// What was merged on the way.
     taken: Vec<Taken>,
 }
@@ -175,9 +175,14 @@ impl Editing<'_> {
     /// Lets somebody type, and looks at what was typed.
     fn type_in(&mut self, editor: &str) -> Result<Step, Failure> {
         let before = self.draft.text()?;
-        self.interrupts.leave_to_editor(true);
+        let interrupts = match self.interrupts.take() {
+            Some(interrupts) => interrupts,
+            None => Interrupts::watch(self.session.command("edit", &["--resume"]))?,
+        };
+        interrupts.leave_to_editor(true);
         let ended = editor::open(editor, &self.draft.path());
-        self.interrupts.leave_to_editor(false);
+        interrupts.leave_to_editor(false);
+        self.interrupts = Some(interrupts);
         self.session.reconnect()?;
         let text = self.draft.text()?;
         if let Err(why) = ended {
