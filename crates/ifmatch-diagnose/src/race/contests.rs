@@ -71,10 +71,10 @@ impl Session<'_> {
 
     /// One reads, another writes, the first one writes with what it knows.
     pub(super) async fn stale(&mut self, basis: &Basis, seen: &mut Evidence) -> Result<(), Halt> {
-        let rounds = self.plan.rounds;
+        let rounds = self.rounds();
         for round in 0..rounds {
             self.step("an old tag", round, rounds)?;
-            let old = self.read_as(1).await?;
+            let old = self.read_ripe(1).await?;
             let (reply, mark) = self.put(0, &old, &basis.condition(&old)).await?;
             let now = self.read_until(&[mark]).await?;
             if !reply.is_accepted() || !now.shows(mark) {
@@ -99,6 +99,7 @@ impl Session<'_> {
                 (false, false) => None,
             };
             // The same writer with what it has now read: if that is refused too, the refusal proves nothing.
+            let after = if basis.right == Serial::Accepted { self.read_ripe(1).await? } else { after };
             let (control, _) = self.put(1, &after, &basis.condition(&after)).await?;
             let is_proof = lost == Some(1) || control.is_accepted();
             seen.stale.add(&[&reply], lost.filter(|_| is_proof));
@@ -111,16 +112,16 @@ impl Session<'_> {
         if basis.right != Serial::Accepted && !is_own_dialect(seen) {
             return Ok(());
         }
-        let rounds = self.plan.rounds * NARROW;
+        let rounds = self.rounds() * NARROW;
         for round in 0..rounds {
             self.step("the same tag, together", round, rounds)?;
             let tally = &seen.together;
-            let is_found = tally.found > 0 && round >= self.plan.rounds;
-            let is_vain = tally.of == 0 && round >= 2 * self.plan.rounds;
+            let is_found = tally.found > 0 && round >= self.rounds();
+            let is_vain = tally.of == 0 && round >= 2 * self.rounds();
             if is_found || is_vain {
                 break;
             }
-            let state = self.read().await?;
+            let state = self.read_ripe(0).await?;
             let crowd = CROWDS.get(round as usize % CROWDS.len()).copied().unwrap_or(1);
             let count = (self.plan.writers * crowd).min(super::plan::WRITERS_MAX);
             let condition = basis.condition(&state);
@@ -145,7 +146,7 @@ impl Session<'_> {
     pub(super) async fn existing(&mut self, basis: &Basis, seen: &mut Evidence) -> Result<(), Halt> {
         for round in 0..PLAIN.min(self.plan.rounds) {
             self.step("If-None-Match: *", round, PLAIN)?;
-            let old = self.read_as(1).await?;
+            let old = self.read_ripe(1).await?;
             let (reply, mark) = self.put(0, &old, &basis.condition(&old)).await?;
             if !reply.is_accepted() || !self.read_until(&[mark]).await?.shows(mark) {
                 seen.existing.add(&[&reply], None);

@@ -61,7 +61,7 @@ impl Session<'_> {
     }
 
     async fn try_change(&mut self) -> Result<Result<Basis, String>, Halt> {
-        let state = self.read().await?;
+        let state = self.read_ripe(0).await?;
         let right = match state.tag {
             None => Tried::Done(Serial::Untried),
             Some(_) => self.try_write(&state, &Condition::of(&state), false).await?,
@@ -113,7 +113,10 @@ impl Session<'_> {
         for round in 0..SERIAL {
             self.step("one after the other", round, SERIAL)?;
             let writer = round as usize % self.plan.writers;
-            let state = self.read_as(writer).await?;
+            let state = match basis.bare {
+                Serial::Accepted => self.read_as(writer).await?,
+                _ => self.read_ripe(writer).await?,
+            };
             let condition =
                 if basis.bare == Serial::Accepted { Condition::None } else { basis.condition(&state) };
             let (reply, mark) = self.put(writer, &state, &condition).await?;

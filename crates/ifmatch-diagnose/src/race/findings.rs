@@ -5,7 +5,7 @@ use super::prepare::Prepared;
 use super::reasons::Halt;
 use super::report::Reproduction;
 use super::run::Course;
-use super::session::{Condition, NEVER_ISSUED, Session, State};
+use super::session::{Condition, NEVER_ISSUED, Ripens, Session, State};
 use super::tally::Tally;
 use super::verdict::{Verdict, doubts, ignored, is_own_dialect};
 use crate::curl;
@@ -179,6 +179,15 @@ pub(super) fn remarks(session: &Session<'_>, course: &Course) -> Vec<String> {
         seen.acknowledged_and_not_done > 0,
         "A stale write was answered with success and not done. Nothing is lost by that, but its writer is told a lie.".to_owned(),
     );
+    if let Ripens::After(longest) = session.ripens {
+        say(
+            true,
+            format!(
+                "Tags are weak for up to {:.1} s after a write: until then no condition is taken.",
+                longest.as_secs_f64()
+            ),
+        );
+    }
     if let Some(behind) = session.behind {
         say(true, format!("Reads were up to {} ms behind writes.", behind.as_millis()));
     }

@@ -6,7 +6,7 @@ use super::prepare::Prepared;
 use super::reasons::Halt;
 use super::report::Race;
 use super::restore::{Ending, Reference, Restored};
-use super::session::Session;
+use super::session::{Ripens, Session};
 use super::watch::{Observer, Stop};
 use super::{control::Basis, create::Made};
 use ifmatch_client::wire::AccessError;
@@ -85,8 +85,9 @@ impl Prepared {
         }
         let seen = &mut course.seen;
         (seen.right, seen.bare, seen.serial) = (basis.right.clone(), basis.bare.clone(), basis.serial);
-        seen.has_tag = now.tag.as_ref().is_some_and(|tag| !tag.is_weak());
-        seen.has_weak_tag = now.tag.as_ref().is_some_and(ifmatch_client::Tag::is_weak);
+        let has_strong = matches!(session.ripens, Ripens::After(_));
+        seen.has_tag = has_strong || now.tag.as_ref().is_some_and(|tag| !tag.is_weak());
+        seen.has_weak_tag = !has_strong && now.tag.as_ref().is_some_and(ifmatch_client::Tag::is_weak);
         self.tests(session, &basis, course).await
     }
 

@@ -27,6 +27,15 @@ const BUSY: Duration = Duration::from_secs(1);
 /// How often a server can ask for a wait before the run ends.
 const BUSY_MAX: u32 = 4;
 
+/// How long is waited for a weak tag to become strong.
+const RIPE_MAX: Duration = Duration::from_millis(2500);
+
+/// Between two looks at it.
+const RIPE_LOOK: Duration = Duration::from_millis(100);
+
+/// Rounds of each test if each has to wait for that.
+const ROUNDS_OF_RIPENING: u32 = 3;
+
 /// Waits between reads until a write can be seen: a server may be behind itself.
 const LOOKS_MS: [u64; 6] = [0, 20, 50, 100, 300, 700];
 
@@ -148,6 +157,17 @@ impl Condition {
     }
 }
 
+/// Whether a weak tag becomes strong after a while. Some servers call tags made of a time weak until that time is over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ripens {
+    /// Not tried.
+    Unknown,
+    /// Not within [`RIPE_MAX`].
+    Never,
+    /// After this.
+    After(Duration),
+}
+
 /// What was read under which tag: whether one tag stood for two contents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Validators {
@@ -202,6 +222,8 @@ pub(super) struct Session<'a> {
     pub(super) original: Option<Bytes>,
     /// The longest that a write could not be seen after its answer, if it could not at once.
     pub(super) behind: Option<Duration>,
+    /// Whether weak tags become strong after a while.
+    pub(super) ripens: Ripens,
     /// Writes without an answer.
     pub(super) unanswered: u32,
     pub(super) requests: u32,
@@ -234,6 +256,7 @@ impl<'a> Session<'a> {
             stop,
             original: None,
             behind: None,
+            ripens: Ripens::Unknown,
             unanswered: 0,
             requests: 0,
             pace: Pace::new(plan.rate()),
@@ -286,6 +309,40 @@ impl<'a> Session<'a> {
     pub(super) async fn read_as(&mut self, writer: usize) -> Result<State, Halt> {
         let http = self.writers.get(writer).unwrap_or(&self.reader).clone();
         self.read_by(&http).await
+    }
+
+    /// Reads the resource as that writer, with a strong tag if that is only a matter of time.
+    pub(super) async fn read_ripe(&mut self, writer: usize) -> Result<State, Halt> {
+        let state = self.read_as(writer).await?;
+        let is_weak = state.tag.as_ref().is_some_and(Tag::is_weak);
+        if !is_weak || self.ripens == Ripens::Never {
+            return Ok(state);
+        }
+        let started = Instant::now();
+        while started.elapsed() < RIPE_MAX && !self.stop.is_asked() {
+            self.pause(RIPE_LOOK).await;
+            let state = self.read_as(writer).await?;
+            if state.tag.as_ref().is_some_and(|tag| !tag.is_weak()) {
+                let took = started.elapsed();
+                self.ripens = match self.ripens {
+                    Ripens::After(longest) => Ripens::After(longest.max(took)),
+                    _ => Ripens::After(took),
+                };
+                return Ok(state);
+            }
+        }
+        if self.ripens == Ripens::Unknown {
+            self.ripens = Ripens::Never;
+        }
+        Ok(state)
+    }
+
+    /// Rounds of a test in each of which a tag is needed.
+    pub(super) fn rounds(&self) -> u32 {
+        match self.ripens {
+            Ripens::After(_) => self.plan.rounds.min(ROUNDS_OF_RIPENING),
+            _ => self.plan.rounds,
+        }
     }
 
     async fn read_by(&mut self, http: &Http) -> Result<State, Halt> {

@@ -1,3 +1,4 @@
 //! The commands that look at an API, as they are run, against servers that nobody here wrote.
 
 mod inspect;
+mod race_real;
