@@ -146,15 +146,17 @@ async fn command(flags: &RaceFlags, format: Output, is_quiet: bool) -> Ended {
             journal.path().display()
         )));
     }
-    let prepared = match prepare(&access, plan).await {
-        Ok(prepared) if flags.yes || agreed(&prepared, flags)? => prepared,
-        other => {
-            // Nothing was written, so there is nothing to keep.
-            journal.close();
-            other?;
-            output::note("Nothing was written.");
-            return Ok(Exit::Fine);
-        }
+    let agreed = match prepare(&access, plan).await {
+        Ok(prepared) if flags.yes => Ok(Some(prepared)),
+        Ok(prepared) => agreed(&prepared, flags).map(|agreed| agreed.then_some(prepared)),
+        Err(failure) => Err(failure),
+    };
+    let Ok(Some(prepared)) = agreed else {
+        // Nothing was written, so there is nothing to keep.
+        journal.close();
+        agreed?;
+        output::note("Nothing was written.");
+        return Ok(Exit::Fine);
     };
     let stop = Stop::default();
     on_signals(&stop, &journal)?;

@@ -4,7 +4,8 @@ use super::control::Basis;
 use super::evidence::{Evidence, Serial};
 use super::plan::NARROW;
 use super::reasons::Halt;
-use super::session::{Condition, Reply, Session, State};
+use super::reply::{Condition, Reply};
+use super::session::{Session, State};
 use super::tally::Tally;
 use super::verdict::is_own_dialect;
 

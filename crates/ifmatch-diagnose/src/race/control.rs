@@ -4,7 +4,8 @@ use super::change::Change;
 use super::contests::is_turned_away;
 use super::evidence::Serial;
 use super::reasons::{Halt, refusal};
-use super::session::{Condition, Reply, Session, State};
+use super::reply::{Condition, Reply};
+use super::session::{Session, State};
 
 /// Writes one after the other.
 const SERIAL: u32 = 3;

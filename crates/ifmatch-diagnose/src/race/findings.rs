@@ -3,9 +3,10 @@
 use super::evidence::{Evidence, Serial};
 use super::prepare::Prepared;
 use super::reasons::Halt;
+use super::reply::{Condition, NEVER_ISSUED};
 use super::report::Reproduction;
 use super::run::Course;
-use super::session::{Condition, NEVER_ISSUED, Ripens, Session, State};
+use super::session::{Ripens, Session, State};
 use super::tally::Tally;
 use super::verdict::{Verdict, doubts, ignored, is_own_dialect};
 use crate::curl;

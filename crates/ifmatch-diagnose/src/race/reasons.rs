@@ -1,6 +1,6 @@
 //! Why nothing can be told.
 
-use super::session::Reply;
+use super::reply::Reply;
 use ifmatch_client::wire::SendError;
 
 /// Why a run ended before its end.

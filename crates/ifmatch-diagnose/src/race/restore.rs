@@ -2,7 +2,8 @@
 
 use super::change::Change;
 use super::reasons::Halt;
-use super::session::{Condition, Session, State};
+use super::reply::Condition;
+use super::session::{Session, State};
 use bytes::Bytes;
 use core::time::Duration;
 use http::Method;

@@ -3,26 +3,20 @@
 use super::change::{Change, Patch};
 use super::mark::{MARKS_MAX, Mark, Marks};
 use super::reasons::Halt;
+use super::reply::{Condition, Reply, wait};
+use super::validators::Validators;
 use super::watch::{Progress, Stop};
 use super::{Observer, Plan};
 use bytes::Bytes;
 use core::time::Duration;
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_MATCH, LAST_MODIFIED,
-    LOCATION, RETRY_AFTER,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, LAST_MODIFIED,
 };
 use http::{Method, StatusCode};
 use ifmatch_client::Tag;
 use ifmatch_client::wire::{Access, AccessError, Answer, Http, Request, SendError, Url};
-use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio::time::sleep;
-
-/// The longest wait that a server can ask for with Retry-After; it is asked again then.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
-
-/// How long is waited if it asks for a wait and does not say how long.
-const BUSY: Duration = Duration::from_secs(1);
 
 /// How often a server can ask for a wait before the run ends.
 const BUSY_MAX: u32 = 4;
@@ -42,9 +36,6 @@ const LOOKS_MS: [u64; 6] = [0, 20, 50, 100, 300, 700];
 /// Why a run ends in which others write.
 const THEIRS: &str = "Somebody else writes there too: what was read is neither the original nor ours. Race something that nobody else writes.";
 
-/// The tag that no server has issued.
-pub(super) const NEVER_ISSUED: &str = "\"never-issued\"";
-
 /// The resource as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -61,102 +52,6 @@ impl State {
     }
 }
 
-/// What was answered to a write.
-#[derive(Clone, Debug)]
-pub(super) enum Reply {
-    /// A status, and what else matters.
-    Status { status: StatusCode, wait: Option<Duration>, location: Option<String> },
-    /// No answer: whether it was applied is not known, unless nothing was sent.
-    None(SendError),
-}
-
-/// What an answer to a write means.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Meaning {
-    /// Done.
-    Accepted,
-    /// Not done, since the state is another, or a condition is missing: 409, 412, 423, 428.
-    Refused,
-    /// Anything else decides nothing.
-    Unclear,
-}
-
-impl Reply {
-    pub(super) fn status(&self) -> Option<u16> {
-        match self {
-            Self::Status { status, .. } => Some(status.as_u16()),
-            Self::None(_) => None,
-        }
-    }
-
-    pub(super) fn meaning(&self) -> Meaning {
-        match self.status() {
-            Some(200 | 201 | 203..=206 | 226) => Meaning::Accepted,
-            Some(409 | 412 | 423 | 428) => Meaning::Refused,
-            _ => Meaning::Unclear,
-        }
-    }
-
-    pub(super) fn is_accepted(&self) -> bool {
-        self.meaning() == Meaning::Accepted
-    }
-
-    pub(super) fn is_refused(&self) -> bool {
-        self.meaning() == Meaning::Refused
-    }
-
-    pub(super) fn of(answer: Result<Answer, SendError>) -> Self {
-        match answer {
-            Err(error) => Self::None(error),
-            Ok(answer) => Self::Status {
-                status: answer.status,
-                wait: wait(&answer),
-                location: answer.text(LOCATION).map(str::to_owned),
-            },
-        }
-    }
-}
-
-/// How long a server wants to be left alone; only if it says that it is too busy.
-fn wait(answer: &Answer) -> Option<Duration> {
-    if !matches!(answer.status.as_u16(), 429 | 503) {
-        return None;
-    }
-    let seconds = answer.text(RETRY_AFTER).and_then(|text| text.trim().parse().ok());
-    Some(seconds.map_or(BUSY, Duration::from_secs).min(RETRY_AFTER_MAX))
-}
-
-/// A condition of a write.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Condition {
-    /// None.
-    None,
-    /// If-Match.
-    Match(HeaderValue),
-    /// `If-None-Match: *`.
-    Absent,
-}
-
-impl Condition {
-    /// The state that was read, if it has a tag.
-    pub(super) fn of(state: &State) -> Self {
-        state.tag.as_ref().map_or(Self::None, |tag| Self::Match(tag.value().clone()))
-    }
-
-    /// A state that never was.
-    pub(super) fn never() -> Self {
-        Self::Match(HeaderValue::from_static(NEVER_ISSUED))
-    }
-
-    pub(super) fn apply(&self, request: Request) -> Request {
-        match self {
-            Self::None => request,
-            Self::Match(tag) => request.with(IF_MATCH, tag.clone()),
-            Self::Absent => request.with(http::header::IF_NONE_MATCH, HeaderValue::from_static("*")),
-        }
-    }
-}
-
 /// Whether a weak tag becomes strong after a while. Some servers call tags made of a time weak until that time is over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ripens {
@@ -166,44 +61,6 @@ pub(super) enum Ripens {
     Never,
     /// After this.
     After(Duration),
-}
-
-/// What was read under which tag: whether one tag stood for two contents.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Validators {
-    /// The mark that was read under each strong tag, first.
-    tags: BTreeMap<String, Mark>,
-    /// The same for Last-Modified, where there was no tag.
-    dates: BTreeMap<String, Mark>,
-    /// Strong tags of which two contents were read.
-    pub(super) repeated: Option<String>,
-    /// A Last-Modified of which two contents were read.
-    pub(super) repeated_date: Option<String>,
-    /// States with a strong tag that were read and compared.
-    pub(super) compared: u32,
-}
-
-impl Validators {
-    fn note(&mut self, state: &State) {
-        let [mark] = state.marks[..] else { return };
-        match &state.tag {
-            Some(tag) if !tag.is_weak() => {
-                self.compared += 1;
-                let known = *self.tags.entry(tag.to_string()).or_insert(mark);
-                if known != mark && self.repeated.is_none() {
-                    self.repeated = Some(tag.to_string());
-                }
-            }
-            Some(_) => {}
-            None => {
-                let Some(date) = &state.modified else { return };
-                let known = *self.dates.entry(date.clone()).or_insert(mark);
-                if known != mark && self.repeated_date.is_none() {
-                    self.repeated_date = Some(date.clone());
-                }
-            }
-        }
-    }
 }
 
 /// The connections of a run, and what it keeps in mind.

@@ -1,7 +1,7 @@
 //! What came of the rounds of a test.
 
 use super::confidence::{at_least, at_most};
-use super::session::Reply;
+use super::reply::Reply;
 use schemars::JsonSchema;
 use serde::Serialize;
 

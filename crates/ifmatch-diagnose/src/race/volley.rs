@@ -1,7 +1,8 @@
 //! Writes that are sent together.
 
 use super::reasons::Halt;
-use super::session::{Reply, Session, read_request};
+use super::reply::Reply;
+use super::session::{Session, read_request};
 use core::time::Duration;
 use ifmatch_client::wire::{Gate, Request};
 use std::time::Instant;

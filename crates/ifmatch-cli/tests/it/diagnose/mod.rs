@@ -1,4 +1,5 @@
 //! The commands that look at an API, as they are run, against servers that nobody here wrote.
 
 mod inspect;
+mod race;
 mod race_real;

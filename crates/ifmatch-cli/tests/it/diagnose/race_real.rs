@@ -130,3 +130,20 @@ kinds! {
     json_server: JsonServer,
     http_server: HttpServer,
 }
+
+/// With everything there is to try: creators, deletions, deletions against updates.
+#[test]
+fn the_own_store() {
+    use crate::support::Server as Own;
+    use ifmatch_testkit::raw::exchange;
+    let server = Own::start();
+    let created: &[(&str, &str)] = &[("If-None-Match", "*"), ("Content-Type", "application/json")];
+    let content: &[u8] = b"{\"number\":7}";
+    exchange(server.address(), TIMEOUT, ("PUT", "/documents/raced"), created, Some(content)).unwrap();
+    let url = format!("http://{}/documents/raced", server.address());
+    let (report, code) = race(&url, Kind::Django, &["--create", "PUT /documents/{new}"]);
+    assert_eq!(names(&report), ["PROTECTED"], "{}", told(&report));
+    assert_eq!(code, Some(0));
+    assert!(report["evidence"]["delete_update"]["of"].as_u64() >= Some(10), "{}", told(&report));
+    assert_eq!(report["restored"]["ending"], "identical");
+}

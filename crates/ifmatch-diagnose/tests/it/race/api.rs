@@ -52,6 +52,8 @@ pub(crate) struct Habits {
     pub(crate) behind: u32,
     /// Answers so many writes with 429 and Retry-After: 0 first.
     pub(crate) busy: u32,
+    /// For so long after a write the tag is weak.
+    pub(crate) ripens: Option<Duration>,
     /// DELETE looks at no condition.
     pub(crate) deletes_anything: bool,
     /// Sets the member `at` to something new at each write, and sorts members.
@@ -76,6 +78,7 @@ impl Default for Habits {
             lies: false,
             behind: 0,
             busy: 0,
+            ripens: None,
             deletes_anything: false,
             normalises: false,
         }
@@ -87,6 +90,7 @@ impl Default for Habits {
 struct Kept {
     content: Vec<u8>,
     revision: u32,
+    written: Instant,
     /// What reads still see, and how often.
     before: Option<(Vec<u8>, u32, u32)>,
 }
@@ -187,7 +191,7 @@ impl State {
         let before = kept.get(path).map(|kept| (kept.content.clone(), kept.revision, self.habits.behind));
         let before = before.filter(|(_, _, reads)| *reads > 0);
         let content = self.stored(kept.get(path), content, revision);
-        kept.insert(path.to_owned(), Kept { content, revision, before });
+        kept.insert(path.to_owned(), Kept { content, revision, written: Instant::now(), before });
     }
 
     /// What is kept of what was sent.
@@ -217,7 +221,9 @@ impl State {
     }
 
     fn tag(&self, kept: &Kept) -> Option<String> {
-        self.tag_of(&kept.content, kept.revision)
+        let is_young = self.habits.ripens.is_some_and(|time| kept.written.elapsed() < time);
+        let tag = self.tag_of(&kept.content, kept.revision)?;
+        Some(if is_young { format!("W/{tag}") } else { tag })
     }
 
     fn tag_of(&self, content: &[u8], revision: u32) -> Option<String> {
@@ -278,7 +284,8 @@ impl State {
                 found.before = None;
             }
         }
-        let tag = self.tag_of(&content, revision);
+        let is_now = found.revision == revision;
+        let tag = if is_now { self.tag(found) } else { self.tag_of(&content, revision) };
         (200, tag.into_iter().map(|tag| ("ETag", tag)).collect(), content)
     }
 

@@ -72,6 +72,15 @@ fn weak_tags_protect_nobody() {
 }
 
 #[test]
+fn a_tag_that_is_weak_for_a_while_is_waited_for() {
+    let ripens = Some(Duration::from_millis(20));
+    let right = race_of(Habits { ripens, ..Habits::default() });
+    assert_verdicts(&right, &[Protected]);
+    assert!(right.remarks.iter().any(|remark| remark.contains("weak for up to")), "{:?}", right.remarks);
+    assert_verdicts(&race_of(Habits { ripens, window: WINDOW, ..open() }), &[NotAtomic, LosesUpdates]);
+}
+
+#[test]
 fn a_tag_that_two_contents_share_is_found() {
     let race = race_of(Habits { tags: Tags::Length, ..Habits::default() });
     assert_eq!(race.verdict, NotAtomic);
