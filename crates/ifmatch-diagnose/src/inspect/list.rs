@@ -112,7 +112,7 @@ fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) 
     let with: Vec<String> = items.iter().filter_map(|item| member(item, |name, _| is_tag(name))).collect();
     match with.first() {
         Some(name) if with.len() == items.len() => {
-            look.ok(WHAT, format!("{name:?} in each of {}", items.len()))
+            look.ok(WHAT, format!("{name:?} in each of {}", items.len()));
         }
         _ => {
             let seen = format!("{} of {} items", with.len(), items.len());
