@@ -112,9 +112,8 @@ fn judged(story: &Story<'_>, index: usize, options: &Options) -> Option<(Kind, V
         causes.truncate(1);
         return Some((Kind::WentThrough, causes));
     }
-    let is_asked = options.all || audited.is_some_and(|audited| audited.action == "write.would_reject");
     let is_open = matches!(story.sent[index], Sent::Nothing | Sent::Star | Sent::Empty);
-    if is_asked && is_open && exchange.is_write() && exchange.succeeded() && exchange.method != "POST" {
+    if options.all && is_open && exchange.is_write() && exchange.succeeded() && exchange.method != "POST" {
         return Some((Kind::WouldBeRefused, vec![causes::open_write(story, index)]));
     }
     if matches!(exchange.answer, Answer::Unknown) {

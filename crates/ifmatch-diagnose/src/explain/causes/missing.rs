@@ -95,10 +95,11 @@ pub(in crate::explain) fn open_write(story: &Story<'_>, at: usize) -> Cause {
         Sent::Star => "has If-Match: *, which names no version",
         _ => "says nothing about the version it was made from",
     };
-    let why = format!(
-        "The {} {what}, and went through: whatever was there is overwritten, seen or not.",
-        failed.exchange.method
-    );
+    let risk = match failed.exchange.status() {
+        Some(201) => "Nothing was there this time; the next time it overwrites what is, seen or not.",
+        _ => "Whatever was there is overwritten, seen or not.",
+    };
+    let why = format!("The {} {what}, and went through. {risk}", failed.exchange.method);
     Cause::certain("X01", why).instead(instead(&failed)).shown_by(story, &[at])
 }
 

@@ -125,9 +125,7 @@ pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Ca
     }
     let fix = "your change applied to what a fresh read shows, then that content with the tag of that read";
     if exchange.audited.as_ref().is_some_and(|audited| audited.blind_retry) {
-        let why = "It had been refused, and came again with the same content under another tag, without a read between. \
-                   What others had written is gone.";
-        return Some(Cause::certain("X16", why).instead(fix).shown_by(story, &[at]));
+        return audited_retry(story, at, fix);
     }
     let Sent::Tags(tags) = &story.sent[at] else { return None };
     let content = exchange.content?;
@@ -199,6 +197,32 @@ pub(in crate::explain) fn of_loss(story: &Story<'_>, at: usize) -> Vec<Cause> {
         Cause::possible("X17", why.trim_end()).settle("the mode and `evaluate` of the route")
     };
     vec![cause.shown_by(story, &[at])]
+}
+
+/// X16, as the audit tells it. Not if the version that was overwritten is the writer's own.
+fn audited_retry(story: &Story<'_>, at: usize, fix: &str) -> Option<Cause> {
+    let exchange = &story.exchanges[at];
+    let previous = exchange.audited.as_ref().and_then(|audited| audited.previous.as_ref());
+    let is_own = previous.zip(exchange.writer.as_ref()).is_some_and(|((who, _), me)| who.id == me.id);
+    let refused = story.before(at).find(|&index| {
+        let x = &story.exchanges[index];
+        story.is_own(index, at)
+            && matches!(x.status(), Some(409 | 412))
+            && x.content.zip(exchange.content).is_some_and(|(one, other)| one.says_what(&other))
+    });
+    let first = refused.map_or("It had been refused".to_owned(), |index| {
+        format!("It had been refused in {}", story.name(index))
+    });
+    let gone = previous.map_or("What others had written is gone.".to_owned(), |(who, when)| {
+        let when = when.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
+        format!("What {} had written{when} is gone.", who.name)
+    });
+    let why = format!(
+        "{first}, and came again with the same content under another tag, without a read between. {gone}"
+    );
+    let shown: Vec<_> = refused.into_iter().chain([at]).collect();
+    let who = exchange.writer.as_ref().map_or("The client.".to_owned(), |writer| format!("{}.", writer.name));
+    (!is_own).then(|| Cause::certain("X16", why).who(who).instead(fix).shown_by(story, &shown))
 }
 
 /// X14 for a write that went through: *certain* if it was accepted for a date, and before it, with the same Last-Modified,

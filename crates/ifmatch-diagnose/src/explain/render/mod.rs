@@ -5,7 +5,7 @@ mod timeline;
 use super::report::{Case, Explanation, Kind, Verdict};
 use crate::junit::{self, End, Suite};
 use crate::report::Report;
-use crate::text::{BAD, BOLD, Cell, DIM, GOOD, PLAIN, WARN, cell, columns, indent, paint, wrap};
+use crate::text::{BAD, BOLD, Cell, DIM, GOOD, PLAIN, WARN, cell, columns, indent, paint};
 use core::fmt::Write as _;
 use http::StatusCode;
 use timeline::{answer, path, timeline};
@@ -82,6 +82,12 @@ impl Explanation {
             }
         }
     }
+}
+
+/// A paragraph, wrapped at `width`, each line behind `indent`. Neither URLs nor tags are broken: they are copied.
+fn wrap(paragraph: &str, width: usize, indent: &str) -> String {
+    let options = textwrap::Options::new(width.max(20)).initial_indent(indent).subsequent_indent(indent);
+    textwrap::fill(paragraph, options.break_words(false).word_splitter(textwrap::WordSplitter::NoHyphenation))
 }
 
 /// With its full stop.

@@ -3,6 +3,7 @@
 use super::super::report::{Case, Row};
 use crate::text::{BAD, DIM, GOOD, PLAIN, cell, columns};
 use core::fmt::Write as _;
+use std::collections::BTreeSet;
 use unicode_width::UnicodeWidthStr;
 
 /// How much is shown of what has no end, widest first.
@@ -34,14 +35,14 @@ struct Shown {
 }
 
 impl Shown {
-    fn new(row: &Row, has_time: bool, has_writer: bool, room: Room) -> Self {
+    fn new(row: &Row, has_time: bool, writer: Option<&str>, room: Room) -> Self {
         let mut before = vec![format!("{:>3}", row.entry)];
         if has_time {
             let time = row.time.as_deref().unwrap_or_default();
             before.push(time.get(..room.clock).unwrap_or(time).to_owned());
         }
-        if has_writer {
-            before.push(row.writer.as_deref().unwrap_or("").chars().take(WRITER_COLUMNS_MAX).collect());
+        if let Some(writer) = writer {
+            before.push(writer.chars().take(WRITER_COLUMNS_MAX).collect());
         }
         let received = shortened(row.received.as_deref().unwrap_or("-"), room.tag);
         let keep = if row.keep { room.keep } else { "" };
@@ -74,13 +75,14 @@ fn shortened(tag: &str, columns: usize) -> String {
 /// The table, for a terminal of that many columns.
 pub(super) fn timeline(case: &Case, width: usize) -> String {
     let has_time = case.timeline.iter().any(|row| row.time.is_some());
-    let has_writer = case.timeline.iter().any(|row| row.writer.is_some());
+    let writers = writers(&case.timeline);
     let mut head = vec!["  #"];
     head.extend(has_time.then_some("time"));
-    head.extend(has_writer.then_some("who"));
+    head.extend((!writers.is_empty()).then_some("who"));
     let names = ["tag sent", "answer", "tag received"];
     let fitted = ROOMS.iter().map(|room| {
-        let rows = case.timeline.iter().map(|row| Shown::new(row, has_time, has_writer, *room));
+        let rows = case.timeline.iter().enumerate();
+        let rows = rows.map(|(index, row)| Shown::new(row, has_time, writers.get(index).copied(), *room));
         let rows: Vec<_> = rows.collect();
         let left = width.saturating_sub(others(&rows, &names));
         (rows, left)
@@ -107,6 +109,17 @@ pub(super) fn timeline(case: &Case, width: usize) -> String {
         let _ = writeln!(text, "  {} more of this resource are left out", case.left_out);
     }
     text
+}
+
+/// For each row who sent it; nothing if the input does not tell. Their programs alone, if that tells them apart.
+fn writers(rows: &[Row]) -> Vec<&str> {
+    if rows.iter().all(|row| row.writer.is_none()) {
+        return Vec::new();
+    }
+    let whole: Vec<&str> = rows.iter().map(|row| row.writer.as_deref().unwrap_or("")).collect();
+    let brief: Vec<&str> = whole.iter().map(|name| name.split(" (").next().unwrap_or(name)).collect();
+    let distinct = |names: &[&str]| names.iter().copied().collect::<BTreeSet<_>>().len();
+    if distinct(&whole) == distinct(&brief) { brief } else { whole }
 }
 
 /// The columns that all but the request take, two between each.
