@@ -3,6 +3,8 @@
 use crate::Result;
 use crate::workspace::root;
 use ifmatch_core::{Code, matrix};
+use ifmatch_diagnose::article::Article;
+use ifmatch_diagnose::{explain, inspect};
 use std::fmt::Write as _;
 use std::fs;
 
@@ -13,10 +15,11 @@ pub(crate) struct Page {
 }
 
 /// All generated pages.
-pub(crate) fn pages() -> [Page; 2] {
+pub(crate) fn pages() -> [Page; 3] {
     [
         Page { path: "docs/src/behaviour.md", text: matrix::page() },
         Page { path: "docs/src/problems.md", text: problems() },
+        Page { path: "docs/src/codes.md", text: codes() },
     ]
 }
 
@@ -65,6 +68,24 @@ fn problems() -> String {
             code.means(),
             code.todo(),
         );
+    }
+    page
+}
+
+fn codes() -> String {
+    let mut page = String::from(
+        "# Codes of the diagnosis\n\n\
+         Made from the pages in `ifmatch-diagnose` by `cargo xtask docs`. `X` codes are causes that \
+         [`ifmatch explain`](explain.md) names, `V` codes findings of [`ifmatch inspect`](inspect.md). A code and its name are \
+         stable. `ifmatch explain CODE` prints the same page.\n\n| code | name | |\n|---|---|---|\n",
+    );
+    let articles = || explain::ARTICLES.iter().copied().chain(inspect::ARTICLES);
+    // Writing to a String cannot fail.
+    for Article { code, name, title, .. } in articles() {
+        let _ = writeln!(page, "| [{code}](#{}) | {name} | {title} |", code.to_ascii_lowercase());
+    }
+    for article in articles() {
+        let _ = write!(page, "\n{}", article.markdown());
     }
     page
 }

@@ -7,7 +7,7 @@ use crate::report;
 use clap::{ArgGroup, Args};
 use ifmatch_core::{Code, explanation};
 use ifmatch_diagnose::article::Article;
-use ifmatch_diagnose::explain::{self, ARTICLES, Evidence, INPUT_BYTES_MAX, Options, Source, Verdict};
+use ifmatch_diagnose::explain::{self, Evidence, INPUT_BYTES_MAX, Options, Source, Verdict};
 use ifmatch_diagnose::inspect;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -166,7 +166,7 @@ fn unknown(name: &str, last: &str) -> String {
         return format!("there is no file {name:?}, and no such code.\n  ifmatch explain lists all codes.");
     }
     let lower = last.to_ascii_lowercase();
-    let pages = ARTICLES.iter().copied().chain(inspect::ARTICLES);
+    let pages = explain::ARTICLES.iter().copied().chain(inspect::ARTICLES);
     let names = Code::ALL.iter().map(|code| code.name()).chain(pages.map(|article| article.name));
     let near = names.filter(|known| known.contains(&lower) || lower.contains(known));
     let hint = near.map(|known| format!("\n  Did you mean {known}?")).next().unwrap_or_default();
@@ -196,7 +196,7 @@ fn of_status(status: u16, format: Output) -> Result<String, String> {
 }
 
 fn all(format: Output) -> String {
-    listing(Code::ALL, &ARTICLES, inspect::ARTICLES, format)
+    listing(Code::ALL, &explain::ARTICLES, inspect::ARTICLES, format)
 }
 
 fn listing(codes: &[Code], causes: &[&Article], findings: &[Article], format: Output) -> String {
@@ -212,19 +212,21 @@ fn listing(codes: &[Code], causes: &[&Article], findings: &[Article], format: Ou
         let name = bold(&format!("{:<26}", code.name()));
         text.push_str(&format!("{name} {} {}\n", code.status().as_u16(), dim(code.title())));
     }
-    if !causes.is_empty() {
-        text.push_str(&format!("\n{}\n", bold("Why a request was refused, or overwrote")));
-    }
-    for Article { code, name, title, .. } in causes {
-        text.push_str(&format!("{} {:<18} {}\n", bold(code), name, dim(title)));
-    }
-    if !findings.is_empty() {
-        text.push_str(&format!("\n{}\n", bold("What ifmatch inspect finds")));
-    }
-    for Article { code, name, title, .. } in findings {
-        text.push_str(&format!("{} {:<25} {}\n", bold(code), name, dim(title)));
-    }
+    text.push_str(&section("Why a request was refused, or overwrote", causes));
+    let findings: Vec<_> = findings.iter().collect();
+    text.push_str(&section("What ifmatch inspect finds", &findings));
     text.push_str("\nifmatch explain CODE tells what one means and what to do about it.\n");
+    text
+}
+
+fn section(head: &str, articles: &[&Article]) -> String {
+    if articles.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", bold(head));
+    for Article { code, name, title, .. } in articles {
+        text.push_str(&format!("{} {name:<22} {}\n", bold(code), dim(title)));
+    }
     text
 }
 

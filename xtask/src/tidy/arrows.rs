@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("ifmatch-cli", EVERYTHING),
     ("ifmatch-testkit", &["ifmatch-guard", "ifmatch-core"]),
     ("ifmatch-bench", &["ifmatch-testkit", "ifmatch-client", "ifmatch-core"]),
-    ("xtask", &["ifmatch-testkit", "ifmatch-core"]),
+    ("xtask", &["ifmatch-testkit", "ifmatch-diagnose", "ifmatch-core"]),
 ];
 
 const EVERYTHING: &[&str] = &[

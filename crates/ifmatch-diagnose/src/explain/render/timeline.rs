@@ -18,7 +18,7 @@ struct Room {
 const ROOMS: [Room; 4] = [
     Room { tag: 20, clock: 12, keep: " <- keep this one" },
     Room { tag: 20, clock: 12, keep: " <- keep" },
-    Room { tag: 14, clock: 12, keep: " <- keep" },
+    Room { tag: 13, clock: 12, keep: " <- keep" },
     Room { tag: 12, clock: 8, keep: " <- keep" },
 ];
 
