@@ -82,6 +82,16 @@ impl Layout {
         Self { is_pretty: trimmed.contains(&b'\n'), ends_with_newline: text.ends_with(b"\n") }
     }
 
+    /// Whether somebody laid it out for people: then it is theirs, and stays.
+    pub(crate) fn is_chosen(self) -> bool {
+        self.is_pretty
+    }
+
+    /// A text of this layout, without the newline that editors add where there was none.
+    pub(crate) fn ended(self, text: &[u8]) -> Vec<u8> {
+        if self.ends_with_newline { text.to_vec() } else { text.trim_ascii_end().to_vec() }
+    }
+
     pub(crate) fn write(self, value: &Value) -> Vec<u8> {
         let mut text = if self.is_pretty { format!("{value:#}") } else { value.to_string() };
         if self.ends_with_newline {

@@ -3,9 +3,12 @@
 use super::error::cause;
 use super::{Answer, Gate, Held, Hop, Limits, Request, SendError};
 use crate::secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http::header::{HeaderMap, LOCATION};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use percent_encoding::percent_decode_str;
 use reqwest::{Body, Client, Url};
 use std::time::{Instant, SystemTime};
 
@@ -89,6 +92,9 @@ impl Http {
     ) -> Result<Answer, SendError> {
         let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
         *sent.headers_mut() = self.fields(&request.headers, is_same);
+        if is_same && !sent.headers().contains_key(AUTHORIZATION) {
+            sent.headers_mut().extend(credentials(&request.url).map(|value| (AUTHORIZATION, value)));
+        }
         *sent.body_mut() = content;
         let (at, started) = (SystemTime::now(), Instant::now());
         let failed = |error: reqwest::Error| self.failure(&error, &request.method, url);
@@ -166,6 +172,18 @@ fn redirected(answer: &Answer) -> Result<Option<Url>, SendError> {
         location: text.clone(),
     };
     to.map(Some).ok_or_else(nowhere)
+}
+
+/// Basic credentials of a URL, `http://user:password@host/`.
+fn credentials(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decoded = |text| percent_decode_str(text).collect::<Vec<u8>>();
+    let words = [decoded(url.username()), decoded(url.password().unwrap_or_default())].join(&b':');
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(words))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Host and port of a URL, as people write them.

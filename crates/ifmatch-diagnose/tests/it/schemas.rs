@@ -24,5 +24,7 @@ fn published<R: Report>() -> &'static str {
 fn every_report_has_its_schema_published() {
     let reports =
         [published::<explain::Explanation>(), published::<inspect::Inspection>(), published::<race::Race>()];
-    assert_eq!(SCHEMAS.map(|(name, _)| name), reports);
+    // The others are no reports; the tests of their commands have them.
+    let names = SCHEMAS.map(|(name, _)| name).into_iter().filter(|name| !["get-1", "write-1"].contains(name));
+    assert_eq!(names.collect::<Vec<_>>(), reports);
 }

@@ -231,8 +231,8 @@ impl Editing<'_> {
         if json::parse(&base).is_ok_and(|base| compact(&base) == compact(&value)) {
             return Ok(base);
         }
-        let layout = if base.is_empty() { text } else { &base };
-        Ok(Layout::of(layout).write(&value))
+        let layout = Layout::of(if base.is_empty() { text } else { &base });
+        Ok(if layout.is_chosen() { layout.ended(text) } else { layout.write(&value) })
     }
 
     /// Writes, if it is still as it was when it was read.
@@ -379,6 +379,9 @@ fn media_type(reading: &Reading) -> String {
 /// Content as it stands in an editor, and the suffix of its file; `None` if it is no text.
 fn to_edit(content: &[u8]) -> Option<(Vec<u8>, &'static str)> {
     if let Ok(value) = json::parse(content) {
+        if Layout::of(content).is_chosen() {
+            return Some((content.to_vec(), "json"));
+        }
         return Some((format!("{value:#}\n").into_bytes(), "json"));
     }
     core::str::from_utf8(content).ok().map(|_| (content.to_vec(), "txt"))

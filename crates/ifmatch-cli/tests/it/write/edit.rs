@@ -29,6 +29,20 @@ fn what_is_typed_is_saved_as_it_was_laid_out() {
 }
 
 #[test]
+fn a_layout_that_somebody_chose_is_kept() {
+    let place = Place::Store(crate::support::Server::start());
+    let (desk, url) = (Desk::new(), place.url("/a"));
+    for layout in ["{\n    \"a\" : 1,\n    \"b\":[ 2 ]\n}", "{\n\t\"a\": 1\n}\n\n"] {
+        desk.run(&["put", &url, "--create", "--json", layout]).said(0, &[]);
+        let editor = desk.editor(r#"sed -i s/1/7/ "$1""#);
+        desk.run(&["edit", &url, "--editor", &editor]).said(0, &["saved"]);
+        assert_eq!(place.text("/a"), layout.replace('1', "7"));
+        desk.run(&["get", &url]).said(0, &[]);
+        desk.run(&["delete", &url]).said(0, &[]);
+    }
+}
+
+#[test]
 fn the_editor_is_found_where_everybody_looks() {
     let place = Place::Store(crate::support::Server::start());
     let (desk, url) = place_with(&place, ORDER);

@@ -180,6 +180,20 @@ fn where_conditions_are_ignored_the_same_edit_loses() {
 }
 
 #[test]
+fn connections_that_died_while_somebody_typed_are_not_used() {
+    let (desk, upstream, url) = right();
+    let editor =
+        desk.editor(r#"sed -i s/old/new/ "$1"; touch typed; while ! test -e done; do sleep 0.01; done"#);
+    let child = desk.command(&["edit", &url, "--editor", &editor]).stderr(Stdio::piped()).spawn().unwrap();
+    until("somebody typed", || desk.path("typed").exists().then_some(()));
+    upstream.close_idle();
+    desk.write("done", "");
+    Ran::of(child.wait_with_output().unwrap()).said(0, &["saved"]);
+    let requests = upstream.requests();
+    assert_ne!(requests[0].connection, requests[1].connection);
+}
+
+#[test]
 fn one_draft_is_edited_once_at_a_time() {
     let (desk, upstream, url) = right();
     let editor = desk.editor("touch open; while ! test -e done; do sleep 0.01; done");

@@ -47,8 +47,13 @@ impl Ran {
         self
     }
 
+    /// The one document that was printed, which is as its schema says.
+    #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
+        let document: Value =
+            serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"));
+        assert_fits(&document);
+        document
     }
 
     /// The path of the draft that it says it kept.
@@ -178,6 +183,23 @@ impl Drop for Gateway {
             let log = self.process.stderr().text();
             assert!(!log.contains("panicked"), "{log}");
         }
+    }
+}
+
+/// A document has what its published schema requires, and nothing that it does not know.
+#[track_caller]
+fn assert_fits(document: &Value) {
+    let name = document["schema"].as_str().unwrap().rsplit('/').next().unwrap().trim_end_matches(".json");
+    let printed = ifmatch(&["schema", name]).output().unwrap();
+    let schema: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    for required in schema["required"].as_array().unwrap() {
+        assert!(document.get(required.as_str().unwrap()).is_some(), "no {required}: {document:#}");
+    }
+    for (member, value) in document.as_object().unwrap() {
+        let known = &schema["properties"][member];
+        assert!(!known.is_null(), "{name} does not know {member}");
+        let is_fit = known["enum"].as_array().is_none_or(|values| values.contains(value));
+        assert!(is_fit && known.get("const").is_none_or(|only| only == value), "{member}: {value}");
     }
 }
 

@@ -91,6 +91,34 @@ fn what_others_wrote_meanwhile_is_refused_and_then_merged() {
 }
 
 #[test]
+fn a_change_of_members_is_no_look_at_the_rest() {
+    for place in Place::both() {
+        let (desk, other, url) = (Desk::new(), Desk::new(), place.url("/a"));
+        other.run(&["put", &url, "--create", "mine:=0", "theirs:=0"]).said(0, &[]);
+        desk.run(&["get", &url]).said(0, &[]);
+        other.run(&["put", &url, "theirs:=1"]).said(0, &[]);
+        // These are written over what somebody else wrote, which nobody at this desk has seen.
+        desk.run(&["put", &url, "mine:=1"]).said(0, &["saved"]);
+        desk.run(&["put", &url, "-d", r#"{"mine":2,"theirs":0}"#]).said(4, &["412"]);
+        assert_eq!(place.content("/a"), json!({ "mine": 1, "theirs": 1 }));
+    }
+}
+
+#[test]
+fn credentials_in_a_url_are_sent_and_not_shown() {
+    let (desk, upstream) = (Desk::new(), right());
+    upstream.set("/a", b"{}");
+    upstream.next("GET", "/a", Course::redirect(302, "/b"));
+    upstream.set("/b", b"{}");
+    let url = format!("http://me:p%40ss@{}/a", upstream.address());
+    let ran = desk.run(&["put", &url, "-v", "n:=1"]).said(0, &["saved"]);
+    assert!(!ran.stderr.contains("p%40ss") && !ran.stderr.contains("p@ss"), "{ran:?}");
+    for request in upstream.requests() {
+        assert_eq!(request.value("authorization"), Some("Basic bWU6cEBzcw=="), "{}", request.target);
+    }
+}
+
+#[test]
 fn tags_are_given_by_hand() {
     for place in Place::both() {
         let (desk, url) = (Desk::new(), place.url("/a"));
