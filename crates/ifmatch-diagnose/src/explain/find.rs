@@ -48,11 +48,10 @@ impl Evidence {
         };
         let (mut cases, mut more_cases) = (Vec::new(), 0);
         for index in indices {
-            let Some((kind, causes)) = judged(&story, index, options) else { continue };
-            if cases.len() < CASES_MAX {
+            if cases.len() >= CASES_MAX {
+                more_cases += usize::from(has_failed(&story, index));
+            } else if let Some((kind, causes)) = judged(&story, index, options) {
                 cases.push(case(&story, index, kind, causes));
-            } else {
-                more_cases += 1;
             }
         }
         let verdict = match (cases.is_empty(), cases.iter().all(|case| case.is_explained)) {

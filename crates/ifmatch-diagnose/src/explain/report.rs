@@ -17,7 +17,7 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// Each failure, and each write that should have failed.
     pub cases: Vec<Case>,
-    /// How many more there are; only so many are told.
+    /// How many more refused requests there are; only so many cases are told.
     pub more_cases: usize,
     /// What has to be said about the input, or about what is not in it.
     pub remarks: Vec<String>,

@@ -80,6 +80,9 @@ pub(super) struct Story<'a> {
     of_resource: Vec<Vec<usize>>,
 }
 
+/// How many requests are looked at on each side of one. What lies further away is not known.
+const LOOK_MAX: usize = 2000;
+
 /// How many redirections are followed to find what a request was for.
 const REDIRECTIONS_MAX: usize = 10;
 
@@ -102,19 +105,28 @@ impl<'a> Story<'a> {
         Self { source: evidence.source, exchanges, sent, resource, of_resource }
     }
 
-    /// Requests for the same resource before that one, the latest first.
+    /// Requests for the same resource before that one, the latest first; at most [`LOOK_MAX`].
     pub(super) fn before(&self, of: usize) -> impl Iterator<Item = usize> {
-        self.same(of).iter().rev().copied().filter(move |index| *index < of)
+        let same = self.same(of);
+        let end = same.partition_point(|index| *index < of);
+        same[..end].iter().rev().copied().take(LOOK_MAX)
     }
 
-    /// Requests for the same resource behind that one.
+    /// Requests for the same resource behind that one; at most [`LOOK_MAX`].
     pub(super) fn after(&self, of: usize) -> impl Iterator<Item = usize> {
-        self.same(of).iter().copied().filter(move |index| *index > of)
+        let same = self.same(of);
+        let begin = same.partition_point(|index| *index <= of);
+        same[begin..].iter().copied().take(LOOK_MAX)
     }
 
-    /// Requests for the same resource between two.
+    /// Requests for the same resource between two; of those nearest to the first at most [`LOOK_MAX`].
     pub(super) fn between(&self, first: usize, last: usize) -> impl Iterator<Item = usize> {
-        self.after(first).filter(move |index| *index < last)
+        self.after(first).take_while(move |index| *index < last)
+    }
+
+    /// All requests before that one, whatever they are for, the latest first; at most [`LOOK_MAX`].
+    pub(super) fn all_before(&self, of: usize) -> impl Iterator<Item = usize> {
+        (0..of).rev().take(LOOK_MAX)
     }
 
     fn same(&self, of: usize) -> &[usize] {

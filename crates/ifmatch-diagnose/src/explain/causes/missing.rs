@@ -246,6 +246,15 @@ pub(super) fn x09(failed: &Failed<'_>) -> Option<Cause> {
                 .shown_by(story, &[failed.at]),
             )
         }
+        Sent::Create if failed.meaning == Some(Meaning::Missing) => {
+            let is_ours = exchange.got().is_some_and(|got| got.said.is_ours);
+            let why = "You sent If-None-Match: *, which means \"only if nothing is there\"; the server wants If-Match.";
+            let cause = Cause::likely("X09", why)
+                .settle("whether the write was meant to create something, or to change it")
+                .instead("If-Match with the tag of a read, to change something")
+                .shown_by(story, &[failed.at]);
+            (!is_ours).then_some(cause)
+        }
         Sent::Create if failed.is_stale() || exchange.status() == Some(412) => {
             let read = story.before(failed.at).find(|&index| {
                 let x = &story.exchanges[index];
@@ -278,16 +287,25 @@ pub(super) fn x09(failed: &Failed<'_>) -> Option<Cause> {
 /// X17, a proxy dropped the header.
 ///
 /// *Certain* if the evidence shows that a well-formed condition with a version was sent, and the refusal says that none
-/// came (our code `precondition_required`, or words to that effect). *Likely* if it is a 428 whose body says nothing, since
-/// a server may want something else besides. Not for `If-Match: *`, an empty or malformed field, a date (X14), or
+/// came (our code `precondition_required`, or words that name the field). *Likely* if it is a 428 whose body says nothing,
+/// or words that do not name it, since a server may want something else besides. Not for `If-Match: *`, an empty or malformed field, a date (X14), or
 /// If-None-Match with tags (X09).
 pub(super) fn x17(failed: &Failed<'_>) -> Option<Cause> {
     let (field, value) = match failed.sent {
         Sent::Tags(tags) => ("If-Match", tags.join(", ")),
-        Sent::Create => ("If-None-Match", "*".to_owned()),
+        // "If-Match is required" is said where creating was the wrong thing to ask for (X09).
+        Sent::Create if failed.exchange.got().is_some_and(|got| got.said.is_ours) => {
+            ("If-None-Match", "*".to_owned())
+        }
         _ => return None,
     };
+    let said = failed.exchange.got().map(|got| &got.said);
     let says_missing = failed.meaning == Some(Meaning::Missing);
+    // A member of the content may be called etag as well.
+    let names_field = said.is_some_and(|said| {
+        let message = said.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+        said.is_ours || message.contains(&field.to_ascii_lowercase())
+    });
     let silent = failed.meaning.is_none() && failed.exchange.status() == Some(428);
     if !(says_missing || silent) {
         return None;
@@ -296,13 +314,15 @@ pub(super) fn x17(failed: &Failed<'_>) -> Option<Cause> {
         failed.exchange.got().and_then(|got| got.fields.text("via").or_else(|| got.fields.text("server")));
     let via = via.map(|via| format!(" The answer came by way of {via}.")).unwrap_or_default();
     let why = format!(
-        "{} was sent with {field}: {value}, and the server answers that it saw none. Something between dropped it.{via}",
-        request(failed.exchange)
+        "{} was sent with {field}: {value}, and the server answers {}. Something between dropped it.{via}",
+        request(failed.exchange),
+        if says_missing { "that it saw none" } else { "as if it had seen none" }
     );
-    let cause = if says_missing { Cause::certain("X17", why) } else { Cause::likely("X17", why) };
+    let is_sure = says_missing && names_field;
+    let cause = if is_sure { Cause::certain("X17", why) } else { Cause::likely("X17", why) };
     let cause = cause
         .who("Not the client: a proxy, a gateway or a framework before the server.")
         .instead("the same request straight to the server; then let the proxy pass the field on")
         .shown_by(failed.story, &[failed.at]);
-    Some(if says_missing { cause } else { cause.settle("the same request sent straight to the server") })
+    Some(if is_sure { cause } else { cause.settle("the same request sent straight to the server") })
 }

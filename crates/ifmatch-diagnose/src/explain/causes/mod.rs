@@ -6,6 +6,7 @@
 
 mod missing;
 mod other;
+mod own;
 mod stale;
 mod tags;
 
@@ -169,10 +170,10 @@ pub(super) fn of_failure(failed: &Failed<'_>) -> Vec<Cause> {
         tags::x06,
         stale::x10,
         stale::x12,
-        stale::x13,
+        own::x13,
         other::x14,
         stale::x11,
-        stale::x03,
+        own::x03,
         stale::x02,
     ];
     let mut causes: Vec<_> = DETECTORS.iter().filter_map(|detect| detect(failed)).collect();

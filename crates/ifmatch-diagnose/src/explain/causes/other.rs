@@ -67,7 +67,7 @@ pub(in crate::explain) fn x15(failed: &Failed<'_>) -> Option<Cause> {
     let key = exchange.sent.as_ref().and_then(|sent| sent.text("idempotency-key"));
     let says_so = failed.meaning == Some(Meaning::KeyReused);
     let first = key.as_ref().and_then(|key| {
-        (0..*at).rev().find(|&index| {
+        story.all_before(*at).find(|&index| {
             let x = &story.exchanges[index];
             let has_key = x.sent.as_ref().and_then(|sent| sent.text("idempotency-key")).as_ref() == Some(key);
             let differs = x.method != exchange.method
@@ -115,7 +115,7 @@ pub(super) fn x16(failed: &Failed<'_>) -> Option<Cause> {
 ///
 /// *Certain* if the audit says so. *Likely* if a PUT with a tag was refused with 412 or 409, the same content was then sent
 /// by the same writer with another tag and accepted, and nothing shows that there was nothing to lose: it is *not* named if
-/// the version that was overwritten is the writer's own, if two reads around show the same content, or if the retry has
+/// the version that was overwritten is the writer's own, if two reads around show the same content or what was sent, or if the retry has
 /// other content (a merge). For PATCH, whose content is the change alone, it is *possible*. For DELETE it is *likely* only
 /// if no read came between.
 pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Cause> {
@@ -149,13 +149,14 @@ pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Ca
     };
     let nothing_lost =
         read(refused, refused).zip(read(at, at)).is_some_and(|(base, now)| base.says_what(&now));
-    if is_own || nothing_lost {
+    let was_there = read(at, at).is_some_and(|now| now.says_what(&content));
+    if is_own || nothing_lost || was_there {
         return None;
     }
     let looked = story.between(refused, at).any(|index| story.exchanges[index].is_read());
     let why = format!(
-        "{} was refused with If-Match: {}. {} sends the same content again with {} and goes through: what had been written \
-         between is gone, though every condition was true.",
+        "{} was refused with If-Match: {}. {} sends the same content again with {} and goes through: whatever had been \
+         written between is overwritten, though every condition was true.",
         story.name(refused),
         story.named(refused).join(", "),
         story.name(at),
@@ -225,8 +226,9 @@ fn audited_retry(story: &Story<'_>, at: usize, fix: &str) -> Option<Cause> {
     (!is_own).then(|| Cause::certain("X16", why).who(who).instead(fix).shown_by(story, &shown))
 }
 
-/// X14 for a write that went through: *certain* if it was accepted for a date, and before it, with the same Last-Modified,
-/// answers for that resource show two different tags or contents, so that the date did not tell which was meant.
+/// X14 for a write that went through: *likely* if it was accepted for a date, and before it, with the same Last-Modified,
+/// answers for that resource show two different tags or contents, so that the date did not tell which was meant. *Certain* if
+/// a write lies between these, since then they are two states and not two representations of one.
 pub(in crate::explain) fn coarse_date(story: &Story<'_>, at: usize) -> Option<Cause> {
     let exchange = &story.exchanges[at];
     let Sent::Date(date) = &story.sent[at] else { return None };
@@ -253,7 +255,17 @@ pub(in crate::explain) fn coarse_date(story: &Story<'_>, at: usize) -> Option<Ca
         story.name(last)
     );
     let fix = "If-Match with the ETag; a date is whole seconds, and two changes fit into one";
-    Some(Cause::certain("X14", why).instead(fix).shown_by(story, &[other, last, at]))
+    let wrote = story.between(other, last).chain([last]).any(|index| {
+        let x = &story.exchanges[index];
+        x.is_write() && x.succeeded()
+    });
+    let cause = if wrote {
+        Cause::certain("X14", why)
+    } else {
+        Cause::likely("X14", why)
+            .settle("whether both reads asked for the same representation (language, coding)")
+    };
+    Some(cause.instead(fix).shown_by(story, &[other, last, at]))
 }
 
 /// X17 for a write that went through: *possible* if it was accepted with a tag that an own write had replaced before, by
@@ -277,8 +289,8 @@ pub(in crate::explain) fn ignored_condition(story: &Story<'_>, at: usize) -> Opt
         return None;
     }
     let why = format!(
-        "It went through with If-Match: {}, though {} had moved the resource to {newer}: the condition was false and nobody \
-         looked.",
+        "It went through with If-Match: {}, though {} had moved the resource to {newer}. Unless somebody moved it back, \
+         nobody looked at the condition.",
         tags.join(", "),
         story.name(write)
     );

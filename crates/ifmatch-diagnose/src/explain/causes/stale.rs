@@ -1,12 +1,12 @@
 //! Versions that were right once: whose write came between.
 
+use super::own::{is_doubtful, own_write, x13};
 use super::{Cause, Confidence, Failed, request};
-use crate::explain::evidence::Answer;
 use crate::explain::said::Meaning;
 use crate::explain::story::{Sent, Story, is_weak};
 
 /// What was sent and where the server was, as a sentence.
-fn where_it_was(failed: &Failed<'_>) -> String {
+pub(super) fn where_it_was(failed: &Failed<'_>) -> String {
     let story = failed.story;
     let sent = match failed.sent {
         Sent::Tags(tags) => format!("You sent If-Match: {}", tags.join(", ")),
@@ -30,7 +30,7 @@ fn where_it_was(failed: &Failed<'_>) -> String {
 
 /// Whether the rules for versions that were right once apply: a version was named, rightly written, and the server says
 /// that it is not the current one.
-fn applies(failed: &Failed<'_>) -> bool {
+pub(super) fn applies(failed: &Failed<'_>) -> bool {
     let is_named = match failed.sent {
         Sent::Tags(tags) => !tags.iter().all(|tag| is_weak(tag)),
         Sent::Date(_) => true,
@@ -44,24 +44,6 @@ fn applies(failed: &Failed<'_>) -> bool {
         Sent::Create | Sent::Empty | Sent::Star | Sent::Unless(_) => false,
     };
     is_named && failed.is_stale() && !matches!(failed.meaning, Some(Meaning::Weak | Meaning::WrongResource))
-}
-
-/// An own write between the answer that supplied the version, or anything before, and the failure; or one that was under
-/// way at the same time, with the same version.
-fn own_write(failed: &Failed<'_>) -> Option<usize> {
-    let story = failed.story;
-    let is_one = |index: usize| {
-        let x = &story.exchanges[index];
-        x.is_write() && x.method != "DELETE" && x.succeeded() && story.is_own(index, failed.at)
-    };
-    let source = story.source_of(failed.at);
-    let since = story.before(failed.at).take_while(|index| source.is_none_or(|source| *index > source));
-    let at_once = || {
-        story.after(failed.at).find(|&index| {
-            is_one(index) && story.sent[index] == *failed.sent && story.overlap(failed.at, index)
-        })
-    };
-    since.into_iter().find(|&index| is_one(index)).or_else(at_once)
 }
 
 /// X10, a dead tag replayed.
@@ -81,7 +63,7 @@ pub(super) fn x10(failed: &Failed<'_>) -> Option<Cause> {
         return None;
     }
     let why = format!(
-        "{} The same condition had been refused in {}, and a version that is over never comes back.",
+        "{} The same condition had been refused in {}; repeating it does not make it true.",
         where_it_was(failed),
         story.name(first)
     );
@@ -96,9 +78,9 @@ const NOT_YOU: &str = "Not you, as far as this recording goes.";
 
 /// X12, deleted meanwhile.
 ///
-/// *Certain* if the refusal says that nothing is there (`gone`), or an own DELETE succeeded since the tag was received, or
-/// a write with a tag was answered 404 or 410 though a read had found it. *Likely* if the next read found nothing, or if
-/// `If-Match: *` was false. Not if it was created anew between.
+/// *Certain* if the refusal says that nothing is there (`gone`), or a DELETE succeeded since the tag was received, or a
+/// write with a tag was answered 410 though a read had found it. *Likely* if it was 404, if the next request found nothing, or
+/// if `If-Match: *` was false. Not if it was created anew between.
 pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, sent, .. } = failed;
     let says_so = failed.meaning == Some(Meaning::Gone);
@@ -135,8 +117,12 @@ pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
             story.name(read),
             exchange.method
         );
-        let cause = Cause::certain("X12", why).who(NOT_YOU).instead(fix);
-        return Some(cause.shown_by(story, &[read, failed.at]));
+        let cause = match exchange.status() {
+            Some(410) => Cause::certain("X12", why),
+            // Servers answer 404 for what may not be seen or does not take the method, too.
+            _ => Cause::likely("X12", why).settle("a read of the resource: is it gone?"),
+        };
+        return Some(cause.who(NOT_YOU).instead(fix).shown_by(story, &[read, failed.at]));
     }
     if !failed.is_stale() {
         return None;
@@ -169,92 +155,6 @@ fn writer(story: &Story<'_>, index: usize) -> String {
         Some(writer) => format!("{}.", writer.name),
         None => "Another writer.".to_owned(),
     }
-}
-
-/// An own write since, or with, the version that was sent, whose answer was lost: it may have been applied.
-fn lost_write(failed: &Failed<'_>) -> Option<usize> {
-    let story = failed.story;
-    let source = story.source_of(failed.at)?;
-    story.before(failed.at).take_while(|index| *index > source).find(|&index| {
-        let x = &story.exchanges[index];
-        let may_hold = story.sent[index] == *failed.sent || story.sent[index] == Sent::Nothing;
-        x.is_write() && is_lost(&x.answer) && may_hold && story.is_own(index, failed.at)
-    })
-}
-
-/// Whether nobody knows what became of a request.
-fn is_lost(answer: &Answer) -> bool {
-    match answer {
-        Answer::Lost(_) => true,
-        Answer::Got(got) => {
-            matches!(got.status, 408 | 502 | 504) || got.said.meaning == Some(Meaning::Unknown)
-        }
-        Answer::Unknown => false,
-    }
-}
-
-/// X13, applied already, the answer lost.
-///
-/// *Likely* if the same request, with the same method, content and condition, had been sent before and got no answer, or
-/// one that does not tell (502, 504, `outcome_unknown`). *Certain* if a read between or behind then shows exactly the
-/// content that was sent. *Possible* if another write of one's own got no answer since the tag was received. Not if that one
-/// was refused or answered.
-pub(super) fn x13(failed: &Failed<'_>) -> Option<Cause> {
-    let Failed { story, exchange, sent, .. } = failed;
-    if !(applies(failed) || matches!(sent, Sent::Create) && failed.is_stale()) || !exchange.is_write() {
-        return None;
-    }
-    let content = exchange.content?;
-    let same = story.before(failed.at).find(|&index| {
-        let x = &story.exchanges[index];
-        let is_same = x.method == exchange.method && story.sent[index] == **sent;
-        is_lost(&x.answer)
-            && is_same
-            && story.is_own(index, failed.at)
-            && x.content.is_some_and(|c| c.says_what(&content))
-    });
-    let Some(first) = same else {
-        return lost_write(failed).map(|lost| {
-            let why = format!(
-                "{} It may be your own {}, whose answer was lost.",
-                where_it_was(failed),
-                story.name(lost)
-            );
-            Cause::possible("X13", why)
-                .who(format!("Perhaps you: {}, whose answer was lost.", story.name(lost)))
-                .settle("a read of the resource: does it show that change?")
-                .shown_by(story, &[lost, failed.at])
-        });
-    };
-    let shows = story.after(first).find(|&index| {
-        let x = &story.exchanges[index];
-        x.is_read() && x.got().and_then(|got| got.content).is_some_and(|there| there.says_what(&content))
-    });
-    let lost = match &story.exchanges[first].answer {
-        Answer::Lost(why) => why.clone(),
-        _ => format!("status {}", story.exchanges[first].status().unwrap_or(0)),
-    };
-    let head = format!(
-        "The same {} had been sent in {}, whose answer never came ({lost}).",
-        exchange.method,
-        story.name(first)
-    );
-    let fix =
-        "a read first: if it shows your change, you are done; an Idempotency-Key makes such repeats safe";
-    Some(match shows {
-        Some(read) => {
-            Cause::certain("X13", format!("{head} It was applied: {} shows what it wrote.", story.name(read)))
-                .who("You: it lost to itself.")
-                .instead("nothing: the change is there; take the ETag of that read")
-                .shown_by(story, &[first, failed.at, read])
-                .keep(story, read)
-        }
-        None => Cause::likely("X13", format!("{head} It seems to have been applied all the same."))
-            .who("You, most likely: it lost to itself.")
-            .instead(fix)
-            .settle("a read of the resource: does it show your change?")
-            .shown_by(story, &[first, failed.at]),
-    })
 }
 
 /// X11, read-after-write lag.
@@ -315,80 +215,6 @@ pub(super) fn x11(failed: &Failed<'_>) -> Option<Cause> {
     })
 }
 
-/// X03, self-conflict.
-///
-/// *Certain* if the same writer changed the same resource with success since it received the tag (or with the very same
-/// tag), and the answer carried another tag. *Likely* if that answer carried none, or if nothing in the evidence shows
-/// where the tag came from. *Possible* if there is no history. Not if the tag was received again behind that write (X11),
-/// or the write was somebody else's.
-pub(super) fn x03(failed: &Failed<'_>) -> Option<Cause> {
-    let Failed { story, sent, .. } = failed;
-    let is_create = matches!(sent, Sent::Create) && failed.is_stale();
-    if !(applies(failed) || is_create) || x11(failed).is_some() {
-        return None;
-    }
-    let audited = failed.exchange.audited.as_ref().is_some_and(|audited| audited.self_conflict);
-    let told = audited || failed.exchange.got().and_then(|got| got.said.self_conflict) == Some(true);
-    let Some(write) = own_write(failed) else {
-        let why = format!(
-            "{} {}",
-            where_it_was(failed),
-            if told { "The server says that it lost to your own earlier write." } else { "" }
-        );
-        let why = why.trim_end().to_owned();
-        if told {
-            return Some(
-                Cause::certain("X03", why)
-                    .who("You.")
-                    .instead("the ETag of the answer to your own last write"),
-            );
-        }
-        let unknown = story.source_of(failed.at).is_none() && !is_create;
-        return unknown.then(|| {
-            Cause::possible("X03", why).who("Perhaps you: an earlier write of your own.").settle(RECORD_MORE)
-        });
-    };
-    let source = story.source_of(failed.at);
-    let newer = story.received(write, failed.at).filter(|newer| !story.named(failed.at).contains(newer));
-    let at_once = story.overlap(write, failed.at);
-    let name = story.name(write);
-    let x = &story.exchanges[write];
-    let carried = match &newer {
-        Some(newer) => format!("Version {newer} is your own {} ({name})", x.method),
-        None => format!("You had changed it yourself, with the {} of {name}", x.method),
-    };
-    let stale = match source {
-        _ if is_create => "; you created it yourself.".to_owned(),
-        Some(source) => {
-            format!("; {} still used the tag from {}.", story.name(failed.at), story.name(source))
-        }
-        None => format!("; {} still used the tag from before.", story.name(failed.at)),
-    };
-    let both = if at_once { " Both were under way at once." } else { "" };
-    let knows = story.named(write).iter().any(|tag| story.named(failed.at).contains(tag));
-    let is_sure = newer.is_some() && (source.is_some() || knows) || told || is_create;
-    let cause = if is_sure {
-        Cause::certain("X03", where_it_was(failed))
-    } else {
-        Cause::likely("X03", where_it_was(failed))
-    };
-    let cause = cause.who(format!("You. {carried}{stale}{both}"));
-    let cause = match &newer {
-        _ if is_create => cause.instead("nothing: it is there, and it is yours"),
-        Some(newer) if at_once => {
-            cause.instead(format!("one write at a time: wait for {name}, then If-Match: {newer}"))
-        }
-        Some(newer) => cause.instead(format!("If-Match: {newer}, which {name} was answered with")),
-        None => cause
-            .instead(format!("a read behind {name}, whose answer told no ETag, and the tag of that read")),
-    };
-    let shown: Vec<_> = source.into_iter().chain([write, failed.at]).collect();
-    let cause = cause.shown_by(story, &shown);
-    let cause =
-        if is_sure { cause } else { cause.settle("a read between the two writes: does the tag move?") };
-    Some(if newer.is_some() { cause.keep(story, write) } else { cause })
-}
-
 /// X02, another writer.
 ///
 /// *Certain* if the audit or the refusal names another writer. *Likely* if the tag was received from this resource, no own
@@ -403,7 +229,11 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     let own_lost = x13(failed);
     let is_own_lost = own_lost.as_ref().is_some_and(|cause| cause.confidence > Confidence::Possible);
     let is_change = is_create && super::missing::x09(failed).is_some();
-    if !(applies(failed) || is_create) || own_write(failed).is_some() || is_other || is_own_lost || is_change
+    if !(applies(failed) || is_create)
+        || own_write(failed).is_some_and(|write| !is_doubtful(failed, write))
+        || is_other
+        || is_own_lost
+        || is_change
     {
         return None;
     }
@@ -436,7 +266,7 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     }
     let source = story.source_of(failed.at);
     match source {
-        Some(_) if own_lost.is_some() => {
+        Some(_) if own_lost.is_some() || own_write(failed).is_some() => {
             Some(Cause::possible("X02", why).who("Perhaps another writer.").instead(fix))
         }
         Some(source) => {
@@ -463,5 +293,5 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
 }
 
 /// What is needed to tell one's own writes from others'.
-const RECORD_MORE: &str =
+pub(super) const RECORD_MORE: &str =
     "a recording that begins before the read that supplied the tag: it shows whose write came between";

@@ -194,7 +194,7 @@ pub(super) fn x06(failed: &Failed<'_>) -> Option<Cause> {
         let x = &story.exchanges[index];
         x.is_write() && x.succeeded() && story.sent[index] == *failed.sent
     });
-    let other = (0..failed.at).rev().find(|&index| {
+    let other = story.all_before(failed.at).find(|&index| {
         let tag_there = story.exchanges[index].got().and_then(|got| got.fields.text("etag"));
         !story.is_same_resource(index, failed.at)
             && tag_there.as_ref().is_some_and(|there| tags.contains(there))

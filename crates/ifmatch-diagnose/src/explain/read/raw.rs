@@ -23,14 +23,14 @@ pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, U
     let is_verbose = text.lines().any(|line| line.starts_with("< HTTP/"));
     let mut reader =
         Reader { secrets, exchanges: Vec::new(), open: None, state: State::Between, body: String::new() };
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
+    let mut lines = text.lines().zip(1..);
+    while let Some((line, number)) = lines.next() {
         let line = line.trim_end_matches('\r');
         if command::is_command(line) && !matches!(reader.state, State::Request | State::Answer) {
             let mut whole = line.to_owned();
             // The command goes on as long as it is not complete.
             while goes_on(&whole) {
-                let Some(next) = lines.next() else { break };
+                let Some((next, _)) = lines.next() else { break };
                 whole.push('\n');
                 whole.push_str(next);
             }
@@ -41,7 +41,7 @@ pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, U
         if mark == Some('*') {
             continue;
         }
-        reader.line(inner, mark)?;
+        reader.line(inner, mark, number)?;
         if reader.exchanges.len() > ENTRIES_MAX {
             return Err(Unreadable::new(format!("more than {ENTRIES_MAX} requests; pass fewer")));
         }
@@ -101,7 +101,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn line(&mut self, line: &str, mark: Option<char>) -> Result<(), Unreadable> {
+    fn line(&mut self, line: &str, mark: Option<char>, number: usize) -> Result<(), Unreadable> {
         let in_head = matches!(self.state, State::Request | State::Answer);
         if let Some(status) = status_line(line).filter(|_| !in_head && mark != Some('>')) {
             self.end_message();
@@ -113,7 +113,7 @@ impl Reader<'_> {
             self.state =
                 if self.state == State::Request { State::RequestContent } else { State::AnswerContent };
         } else if in_head {
-            self.field(line)?;
+            self.field(line, number)?;
         } else if matches!(self.state, State::RequestContent | State::AnswerContent) {
             if !self.body.is_empty() {
                 self.body.push('\n');
@@ -171,16 +171,16 @@ impl Reader<'_> {
         self.state = State::Answer;
     }
 
-    fn field(&mut self, line: &str) -> Result<(), Unreadable> {
+    fn field(&mut self, line: &str, number: usize) -> Result<(), Unreadable> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        // Pseudo-fields of HTTP/2, as browsers show them.
-        if line.starts_with(':') {
+        // Pseudo-fields of HTTP/2, as browsers show them; the rest of a folded line.
+        if line.starts_with([':', ' ', '\t']) {
             return Ok(());
         }
         let Some((name, value)) = line.split_once(':') else {
-            let shown: String = line.chars().take(40).collect();
+            // Not shown: it may be the rest of a credential.
             return Err(Unreadable::new(format!(
-                "{shown:?} stands among fields but is none; a head ends with an empty line"
+                "line {number} stands among fields but is none; a head ends with an empty line"
             )));
         };
         match (&mut open.answer, self.state) {
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_no_head_is_told() {
         let error = read("HTTP/1.1 412 x\nETag \"7\"\n", &mut Secrets::default()).unwrap_err();
-        assert!(error.to_string().contains("ETag"), "{error}");
+        assert!(error.to_string().contains("line 2"), "{error}");
         assert!(!is_raw("GET /a\n") && !is_raw("I did a PUT /a HTTP thing") && is_raw("x\n< HTTP/2 412 \n"));
     }
 }

@@ -53,6 +53,28 @@ fn inputs_that_are_cut_anywhere_do_no_harm() {
     }
 }
 
+/// A byte that is another one does no harm either.
+#[test]
+fn inputs_that_are_damaged_do_no_harm() {
+    let mut random = 1u64;
+    for file in super::recordings() {
+        let whole = std::fs::read(&file).unwrap();
+        for _ in 0..200 {
+            let mut damaged = whole.clone();
+            for _ in 0..3 {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let at = usize::try_from(random >> 33).unwrap() % damaged.len();
+                damaged[at] = random.to_be_bytes()[3];
+            }
+            for source in [None, Some(Source::Raw)] {
+                if let Ok(evidence) = Evidence::read(&damaged, source) {
+                    super::json(&evidence.explain(&Options { entry: None, all: true }).unwrap());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn many_failures_are_told_in_part() {
     let one = r#"{"request":{"method":"PUT","url":"http://h/a","headers":[{"name":"x","value":"y"}]},"response":{"status":428}}"#;
