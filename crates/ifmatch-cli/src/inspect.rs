@@ -7,6 +7,7 @@ use crate::report;
 use clap::Args;
 use ifmatch_client::wire::Url;
 use ifmatch_diagnose::inspect::{self, Plan, Trouble};
+use ifmatch_diagnose::text;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -121,9 +122,10 @@ fn ask(url: &Url, show_secrets: bool) -> Result<(), String> {
     }
     let shown = if show_secrets { url.to_string() } else { ifmatch_client::secret::url(url) };
     let question = format!(
-        "Will send one PUT to {shown} with what was read there and its tag in If-Match, so that nothing\n\
-         changes. A server that ignores If-Match may lose what somebody else writes in that moment. Continue? [y/N] "
+        "Will send one PUT to {shown} with what was read there and its tag in If-Match, so that nothing \
+         changes. A server that ignores If-Match may lose what somebody else writes in that moment. Continue? [y/N]"
     );
+    let question = format!("{} ", text::wrap(&question, report::width(), ""));
     let mut err = std::io::stderr().lock();
     let asked = err.write_all(question.as_bytes()).and_then(|()| err.flush());
     let mut answer = String::new();

@@ -71,7 +71,7 @@ async fn behind(look: &mut Look<'_>, request: &Request, through: &Answer, direct
     };
     let seen =
         lag.map_or_else(|| "an old tag".to_owned(), |lag| format!("an old tag, still after {}", span(lag)));
-    let now = format!("directly it is {}; who writes with this one is refused", line(&direct.headers, &ETAG));
+    let now = format!("of a version that is gone; directly: {}", line(&direct.headers, &ETAG));
     let mut found = Found::bad("V032", "the proxy is behind", &seen, request);
     found = found.mark(&line(&through.headers, &ETAG), "", now);
     if let Some(hit) = facts::hit(&through.headers) {
