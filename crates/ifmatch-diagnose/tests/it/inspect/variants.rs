@@ -3,6 +3,9 @@
 use super::api::{CONTENT, PATH, Reply, codes, everything, has, run, serve, url};
 use ifmatch_client::wire::Url;
 use ifmatch_diagnose::inspect::{Inspection, Plan, REQUESTS_MAX, Severity, State};
+use ifmatch_testkit::upstream::Scripted;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn check<'a>(inspection: &'a Inspection, what: &str) -> &'a ifmatch_diagnose::inspect::Check {
@@ -177,43 +180,83 @@ fn preflights_carry_no_credentials() {
     assert!(upstream.requests_to("GET", PATH).iter().all(|request| has(request, "authorization")));
 }
 
+/// The new version from some request on. For those who accept gzip there is a variant with a tag of its own.
+fn changed_from(moment: usize) -> (Scripted, Plan) {
+    static MOMENT: AtomicUsize = AtomicUsize::new(0);
+    MOMENT.store(moment, Ordering::Relaxed);
+    let upstream = serve(|request, now, reply| {
+        if request.path() != PATH || request.method == "OPTIONS" {
+            return reply;
+        }
+        let is_new = now.number >= MOMENT.load(Ordering::Relaxed);
+        let is_coded = request.value("accept-encoding") == Some("gzip");
+        let (plain, coded) = if is_new { ("\"8\"", "\"8-gzip\"") } else { ("\"7\"", "\"7-gzip\"") };
+        let tag = if is_coded { coded } else { plain };
+        let names = |name: &str, tag: &str| request.value(name).is_some_and(|value| value.ends_with(tag));
+        let shown = Reply { status: 200, ..reply.clone() }
+            .with("Content-Type", "application/json")
+            .with("Cache-Control", "no-cache")
+            .with("Vary", "Accept-Encoding")
+            .with("ETag", tag)
+            .content(if is_new { b"{\"name\":\"b\"}" } else { CONTENT });
+        match request.method.as_str() {
+            "PUT" if names("if-match", plain) => Reply { status: 204, ..reply }.with("ETag", plain),
+            "PUT" => Reply { status: 412, ..reply },
+            _ if has(request, "if-match") && !names("if-match", tag) => Reply { status: 412, ..reply },
+            _ if names("if-none-match", tag) => Reply { status: 304, ..shown }.content(b""),
+            _ if is_coded => shown.coded(coded),
+            _ => shown,
+        }
+    });
+    let mut plan = Plan::new(url(&upstream));
+    plan.after_write = true;
+    (upstream, plan)
+}
+
 /// Whatever a write of somebody else would explain as well is not called wrong.
 #[test]
 fn a_write_at_any_moment_is_no_finding() {
-    // Reads look alike until then, and afterwards.
-    fn at(moment: usize) -> Inspection {
-        static MOMENT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
-        MOMENT.store(moment, std::sync::atomic::Ordering::Relaxed);
-        let upstream = serve(|request, now, reply| {
-            if now.number < MOMENT.load(std::sync::atomic::Ordering::Relaxed) || request.path() != PATH {
-                return reply;
-            }
-            let knows = |name: &str, tag: &str| request.value(name).is_some_and(|value| value.ends_with(tag));
-            let new = Reply { status: 200, ..reply.clone() }
-                .with("Content-Type", "application/json")
-                .with("Cache-Control", "no-cache")
-                .with("ETag", "\"8\"")
-                .content(b"{\"name\":\"b\"}");
-            match request.method.as_str() {
-                "OPTIONS" => reply,
-                "PUT" if knows("if-match", "\"8\"") => Reply { status: 204, ..reply }.with("ETag", "\"8\""),
-                "PUT" => Reply { status: 412, ..reply },
-                _ if has(request, "if-match") && !knows("if-match", "\"8\"") => {
-                    Reply { status: 412, ..reply }
-                }
-                _ if knows("if-none-match", "\"8\"") => Reply { status: 304, ..new }.content(b""),
-                _ => new,
-            }
-        });
-        let mut plan = Plan::new(url(&upstream));
-        plan.after_write = true;
+    let at = |moment| {
+        let (_upstream, plan) = changed_from(moment);
         run(&plan).unwrap()
-    }
-    let requests = at(usize::MAX).requests;
-    for moment in 1..=requests {
+    };
+    let never = at(usize::MAX);
+    assert_eq!(codes(&never), [], "{:#?}", never.findings);
+    assert!(check(&never, "gzip has a tag of its own").seen.contains("If-Match takes it"));
+    for moment in 1..=never.requests {
         let inspection = at(moment);
         assert_eq!(codes(&inspection), [], "at {moment}: {:#?}", inspection.checks);
     }
+}
+
+#[test]
+fn nor_is_one_after_the_proxy_was_asked() {
+    static IS_ASKED: AtomicBool = AtomicBool::new(false);
+    let via = serve(|_, _, reply| {
+        IS_ASKED.store(true, Ordering::Relaxed);
+        reply
+    });
+    let direct = serve(|request, _, reply| match IS_ASKED.load(Ordering::Relaxed) {
+        true if request.path() == PATH && reply.status == 200 => {
+            reply.content(b"{\"name\":\"b\"}").tagged("\"8\"")
+        }
+        _ => reply,
+    });
+    let mut plan = Plan::new(url(&direct));
+    plan.via = Some(Url::parse(&via.url()).unwrap());
+    let inspection = run(&plan).unwrap();
+    assert_eq!(codes(&inspection), []);
+    assert_eq!(check(&inspection, "the proxy shows the same tag").state, State::Unknown);
+}
+
+#[test]
+fn what_does_not_stay_is_not_written_back() {
+    let upstream = serve(|_, now, reply| reply.tagged(&format!("\"{}\"", now.number)));
+    let mut plan = Plan::new(url(&upstream));
+    plan.after_write = true;
+    let inspection = run(&plan).unwrap();
+    assert_eq!(upstream.count("PUT"), 0);
+    assert!(check(&inspection, "a write and the reads after it").seen.contains("nothing was written"));
 }
 
 #[test]
@@ -258,9 +301,9 @@ fn a_version_by_any_name_is_one() {
 #[test]
 fn a_date_that_servers_show_for_a_second_is_not_behind() {
     let upstream = serve(|_, _, reply| {
-        let now = super::api::now();
+        static START: LazyLock<i64> = LazyLock::new(super::api::now);
         let date = |at| ifmatch_testkit::dates::imf_fixdate(at);
-        reply.with("Date", &date(now - 1)).with("Last-Modified", &date(now))
+        reply.with("Date", &date(*START - 1)).with("Last-Modified", &date(*START))
     });
     assert_eq!(codes(&run(&Plan::new(url(&upstream))).unwrap()), []);
 }
