@@ -2,6 +2,7 @@
 
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
+use crate::socket::Socket;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -108,8 +109,8 @@ async fn accept(
 }
 
 /// A client that takes nothing of its answer for a while does not keep the connection.
-fn bounded(stream: TcpStream) -> TimeoutStream<TcpStream> {
-    let mut stream = TimeoutStream::new(stream);
+fn bounded(stream: TcpStream) -> TimeoutStream<Socket> {
+    let mut stream = TimeoutStream::new(Socket::new(stream));
     stream.set_write_timeout(Some(WRITE_STALL_MAX));
     stream
 }

@@ -13,6 +13,7 @@ mod listen;
 mod recorder;
 mod routed;
 mod run;
+mod socket;
 mod telemetry;
 
 pub use config::{Config, GATEWAY_CONTENT_BYTES_MAX, HEADER_READ_MAX};

@@ -38,6 +38,17 @@ impl Json<'_> {
     }
 
     fn escaped(&mut self, text: &[u8]) {
+        // Entity-tags: in every record, and with nothing to escape but their quotes.
+        if text.iter().all(|byte| (b' '..0x7f).contains(byte)) {
+            let mut rest = text;
+            while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+                self.0.extend_from_slice(&rest[..at]);
+                self.0.extend_from_slice(&[b'\\', rest[at]]);
+                rest = &rest[at + 1..];
+            }
+            self.0.extend_from_slice(rest);
+            return;
+        }
         for character in text.utf8_chunks().flat_map(|chunk| {
             chunk.valid().chars().chain((!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
         }) {
