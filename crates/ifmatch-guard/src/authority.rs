@@ -76,7 +76,8 @@ pub trait Authority: Send + Sync + 'static {
         async { None }
     }
 
-    /// Judges a write against the state as it is now, and acts. Runs in a task of its own, to its end.
+    /// Judges a write against the state as it is now, and acts. Runs to its end, in a task of its own if nobody
+    /// waits for it any more.
     fn act(
         &self,
         exchange: Arc<Exchange>,

@@ -2,10 +2,11 @@
 //! turn, state, act, record. The resource server, the gateway and the tower [`layer`] are authorities behind it.
 //!
 //! **Invariant:** problem responses are written here and nowhere else.
-//! **Invariant:** from the moment a write may have an effect it runs in a task of its own, so that a client that leaves
-//! cancels nothing.
+//! **Invariant:** from the moment a write may have an effect it runs to its end, in a task of its own if nobody waits for it
+//! any more, so that a client that leaves cancels nothing.
 
 mod authority;
+mod carried;
 mod content;
 mod exchange;
 mod hygiene;

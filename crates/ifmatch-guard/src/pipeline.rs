@@ -1,6 +1,7 @@
 //! The pipeline: one order of steps for everybody.
 
 use crate::authority::{Acted, Admission, Authority, Passed, Read};
+use crate::carried::{Carried, Panicked};
 use crate::content::{Budget, Content, ContentLimits, discard, receive};
 use crate::exchange::{Exchange, Peer, Presence};
 use crate::hygiene;
@@ -320,7 +321,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         received
     }
 
-    /// Steps 7 to 10, in a task of their own: from here on no client that leaves cancels anything.
+    /// Steps 7 to 10, to their end: from here on no client that leaves cancels anything.
     async fn write(
         &self,
         x: Exchange,
@@ -331,8 +332,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         let here = Presence::new();
         let x = Arc::new(x.awaited_by(&here));
         let exchange = Arc::clone(&x);
-        // Boxed: a task moves its future and its output around, and this one is large.
-        let task = tokio::spawn(Box::pin(async move {
+        let acts = Carried::new(async move {
             let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };
             let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await;
             undecided.progress = None;
@@ -343,14 +343,14 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
                     Err(error)
                 }
             }
-        }));
-        let ended = task.await;
+        });
+        let ended = acts.await;
         drop(here);
         match ended {
             Ok(answered) => answered,
-            // The task panicked or the runtime is going down. Whether the write landed is not known here.
-            Err(error) => {
-                tracing::error!(target = x.target.path(), %error, "a write ended without an outcome");
+            // Whether the write landed is not known here.
+            Err(Panicked) => {
+                tracing::error!(target = x.target.path(), "a write panicked and ended without an outcome");
                 Ok(problem(&Refusal::new(Code::OutcomeUnknown), &x))
             }
         }
