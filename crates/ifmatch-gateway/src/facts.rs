@@ -10,7 +10,7 @@ pub struct Facts {
     pub before: Option<HeaderValue>,
     /// The tag of what is there now, if it was told.
     pub after: Option<HeaderValue>,
-    /// 64 bits of the BLAKE3 hash of the content that was sent.
+    /// 64 bits of the BLAKE3 hash of the content that was sent, where something is compared with it.
     pub content: Option<u64>,
     /// What is known of a write that was forwarded.
     pub seen: Option<Seen>,

@@ -116,7 +116,9 @@ impl Gateway {
                 Sending::empty()
             }
             Some(body) => {
-                let sent = (writes && watched).then(|| Arc::clone(&sent));
+                // What only adds is compared with nothing.
+                let compared = writes && watched && x.method != Method::POST;
+                let sent = compared.then(|| Arc::clone(&sent));
                 Sending::stream(Forwarded { body, sent })
             }
         };

@@ -9,14 +9,14 @@ use crate::stats::Stats;
 use crate::upstream::ResponseBody;
 use crate::watch::{self, ClientId, Credentials, Kind, Outcome, Watch};
 use http::Method;
-use http::header::{AUTHORIZATION, COOKIE, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
-use ifmatch_core::{Code, Refusal};
+use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use ifmatch_core::{Code, Mode, Refusal, Requirement};
 use ifmatch_guard::{Content, Exchange};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
-const X_CLIENT: &str = "x-client";
+const X_CLIENT: HeaderName = HeaderName::from_static("x-client");
 
 /// What a request was answered with, as far as that matters here.
 pub(crate) struct Written {
@@ -64,7 +64,7 @@ impl Watching {
             self.hashes.hash_one(key),
             &watch::Write {
                 client: self.client(x),
-                name: client_name(text(x, X_CLIENT), text(x, USER_AGENT.as_str())).unwrap_or_default(),
+                name: client_name(text(x, &X_CLIENT), text(x, &USER_AGENT)).unwrap_or_default(),
                 target: self.target_hash(x),
                 began: written.began,
                 ended: Instant::now(),
@@ -86,12 +86,24 @@ impl Watching {
         Facts { content: written.content, seen: Some(seen), ..Facts::default() }
     }
 
+    /// The digest of the content of a write that is about to be forwarded, where something will be compared with it. That
+    /// is most of the work of a small write, so it is left out for what can overwrite nobody unseen: what only adds, and
+    /// what a version protects, unless a refusal before it may make it a blind retry.
+    pub(crate) fn sent(&self, x: &Exchange, key: &str, content: &Content, conditional: bool) -> Option<u64> {
+        let adds = !conditional && kind(&x.method) == Kind::Append;
+        let protected = conditional
+            && x.policy.mode == Mode::Enforce
+            && x.policy.requirement(&x.method) != Requirement::None
+            && !self.watch.has_refused(self.hashes.hash_one(key));
+        if adds || protected { None } else { digest_of(content) }
+    }
+
     /// A write was refused for its condition.
     pub(crate) fn refused(&self, x: &Exchange, key: &str, refusal: &Refusal, content: &Content) {
         if !matches!(refusal.code(), Code::StaleVersion | Code::AlreadyExists) {
             return;
         }
-        let content = sent(content);
+        let content = digest_of(content);
         let refused = watch::Refusal {
             client: self.client(x),
             at: Instant::now(),
@@ -154,11 +166,11 @@ pub fn client_name<'a>(x_client: Option<&'a str>, user_agent: Option<&'a str>) -
 }
 
 /// The digest of content that was received completely, unless it is in a file.
-pub(crate) fn sent(content: &Content) -> Option<u64> {
+fn digest_of(content: &Content) -> Option<u64> {
     content.spooled().is_none().then(|| digest::short(&blake3::hash(content.bytes())))
 }
 
-fn text<'x>(x: &'x Exchange, name: &str) -> Option<&'x str> {
+fn text<'x>(x: &'x Exchange, name: &HeaderName) -> Option<&'x str> {
     x.headers.get(name)?.to_str().ok()
 }
 

@@ -16,7 +16,7 @@ use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
 use crate::tag::MintedTag;
 use crate::upstream::{Answer, CollectError, ResponseBody, SendErrorKind, Sending, collect};
 use crate::watch::Outcome as WriteOutcome;
-use crate::watching::{self, Written};
+use crate::watching::Written;
 use bytes::Bytes;
 use http::header::{ETAG, HeaderName, HeaderValue, TRAILER};
 use http::response::Parts;
@@ -73,13 +73,13 @@ pub(crate) enum Said {
 
 /// What is remembered of a write; one that may still land does so within `late`.
 pub(crate) fn outcome_of(says: Said, late: Duration) -> WriteOutcome {
-    let now = Instant::now();
+    let now = Instant::now;
     match says {
         Said::Yes => WriteOutcome::Applied,
         Said::No => WriteOutcome::NotApplied,
         // It will not land any more; whether it did is not known.
-        Said::Perhaps => WriteOutcome::Unknown { until: now },
-        Said::Nothing => WriteOutcome::Unknown { until: now + late },
+        Said::Perhaps => WriteOutcome::Unknown { until: now() },
+        Said::Nothing => WriteOutcome::Unknown { until: now() + late },
     }
 }
 
@@ -111,6 +111,7 @@ impl Gateway {
         let judge = x.judge(now());
         let conditional = judge.conditions().bind_writes();
         let appends = x.policy.requirement(&x.method) == Requirement::None && !conditional;
+        let protection = judge.protection();
         drop(judge);
         let kind = if appends && to.is_none() { Kind::Shared } else { Kind::Exclusive };
         let place = self.place(&x, &route, to.as_ref(), kind);
@@ -148,15 +149,12 @@ impl Gateway {
             }
         } else {
             // Nothing is to be evaluated, and what is missing was waived on the head.
-            match x.judge(now()).protection() {
-                Ok(protection) => protection,
-                Err(_) => Protection::None,
-            }
+            protection.unwrap_or(Protection::None)
         };
         if let Some(to) = &to {
             self.destination_free(&x, &route, to).await?;
         }
-        let sent = watching::sent(&content);
+        let sent = self.watching.sent(&x, &place.key, &content, conditional);
         let bytes = content.spooled().is_none().then(|| content.bytes().clone());
         let mut forward = Forward {
             x,

@@ -63,7 +63,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub(crate) fn new(head: Parts, target: Target, policy: Arc<Policy>) -> Self {
+    pub(crate) fn new(
+        head: Parts,
+        target: Target,
+        policy: Arc<Policy>,
+        peer: Option<Peer>,
+        began: Instant,
+    ) -> Self {
         let Parts { method, uri, headers, version, extensions, .. } = head;
         let principal = Principal::Anonymous;
         Self {
@@ -75,8 +81,8 @@ impl Exchange {
             extensions,
             policy,
             principal,
-            peer: None,
-            began: Instant::now(),
+            peer,
+            began,
             id: OnceLock::new(),
             notes: OnceLock::new(),
             content: None,
@@ -89,20 +95,13 @@ impl Exchange {
         self.content.as_ref().map(|content| content.bytes().clone()).unwrap_or_default()
     }
 
-    pub(crate) fn received_from(mut self, peer: Option<Peer>, began: Instant) -> Self {
-        (self.peer, self.began) = (peer, began);
-        self
-    }
-
-    pub(crate) fn with_content(mut self, content: Content) -> Self {
+    pub(crate) fn set_content(&mut self, content: Content) {
         self.content = Some(content);
-        self
     }
 
     /// Notes how to tell that the client has left.
-    pub(crate) fn awaited_by(mut self, presence: &Presence) -> Self {
+    pub(crate) fn awaited_by(&mut self, presence: &Presence) {
         self.client = Some(Arc::clone(&presence.0));
-        self
     }
 
     /// Ends when nobody waits for the answer any more. A write that has its turn goes on all the same; one that only
@@ -152,13 +151,13 @@ fn new_id() -> Uuid {
         static DRAWN: (RandomState, Cell<u64>) = (RandomState::new(), Cell::new(0));
     }
     let ms = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let (first, second) = DRAWN.with(|(keys, drawn)| {
+    let (number, hash) = DRAWN.with(|(keys, drawn)| {
         let number = drawn.replace(drawn.get().wrapping_add(1));
-        (keys.hash_one((number, 0u8)), keys.hash_one((number, 1u8)))
+        (number, keys.hash_one(number))
     });
     let mut random = [0; 10];
-    random[..8].copy_from_slice(&first.to_ne_bytes());
-    random[8..].copy_from_slice(&second.to_ne_bytes()[..2]);
+    random[..8].copy_from_slice(&hash.to_ne_bytes());
+    random[8..].copy_from_slice(&number.to_le_bytes()[..2]);
     Builder::from_unix_timestamp_millis(u64::try_from(ms).unwrap_or(u64::MAX), &random).into_uuid()
 }
 
@@ -217,9 +216,15 @@ mod tests {
     #[test]
     fn a_client_that_leaves_is_missed_by_all_and_for_ever() {
         let (head, ()) = Request::new(()).into_parts();
-        let x = Exchange::new(head, Target::verbatim("/", None), Arc::new(Policy::store("r")));
+        let mut x = Exchange::new(
+            head,
+            Target::verbatim("/", None),
+            Arc::new(Policy::store("r")),
+            None,
+            Instant::now(),
+        );
         let presence = Presence::new();
-        let x = x.awaited_by(&presence);
+        x.awaited_by(&presence);
         let mut cx = Context::from_waker(Waker::noop());
         let (mut asked, mut too) = (pin!(x.abandoned()), pin!(x.abandoned()));
         assert!(asked.as_mut().poll(&mut cx).is_pending() && too.as_mut().poll(&mut cx).is_pending());

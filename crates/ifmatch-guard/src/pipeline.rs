@@ -69,6 +69,9 @@ impl<A, O> Clone for Pipeline<A, O> {
 /// What is told where the authority failed instead of answering: the transport's business, but no success.
 const FAILED: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 
+/// Nobody else is handed an exchange before its content is there.
+const UNSHARED: &str = "an exchange is shared only with whoever acts";
+
 /// Where a request stands when it is refused or answered.
 #[derive(Clone, Copy)]
 struct Progress {
@@ -93,10 +96,10 @@ impl<A: Authority, O: Observe> Drop for Undecided<'_, A, O> {
     }
 }
 
-/// A request that became an exchange.
+/// A request that became an exchange. Made where it stays: it is large, and would be copied from step to step.
 enum Admitted {
-    Guarded(Exchange),
-    Passed(Exchange),
+    Guarded(Arc<Exchange>),
+    Passed(Arc<Exchange>),
 }
 
 /// A request answered before it became an exchange.
@@ -170,9 +173,9 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     {
         let (head, body) = request.into_parts();
         let mut progress = Progress { started: Instant::now(), protection: None };
-        let exchange = match self.admit(head, peer, &progress) {
+        let mut exchange = match self.admit(head, peer, &progress) {
             Ok(Admitted::Guarded(exchange)) => exchange,
-            Ok(Admitted::Passed(exchange)) => return self.pass(Arc::new(exchange), body, progress).await,
+            Ok(Admitted::Passed(exchange)) => return self.pass(exchange, body, progress).await,
             Err(stopped) => {
                 self.discard(body, &stopped.headers);
                 return Ok(stopped.response);
@@ -195,7 +198,10 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         match self.content(&exchange, body).await {
             Ok(content) if class == MethodClass::Write => self.write(exchange, content, progress).await,
             // QUERY, REPORT and the like say what they ask for in their content.
-            Ok(content) => self.read(&exchange.with_content(content), &progress).await,
+            Ok(content) => {
+                Arc::get_mut(&mut exchange).expect(UNSHARED).set_content(content);
+                self.read(&exchange, &progress).await
+            }
             Err(refusal) => Ok(self.refuse(&refusal, &exchange, &progress)),
         }
     }
@@ -238,14 +244,12 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         };
         let response = match admission {
             Admission::Guarded(policy) => {
-                return Ok(Admitted::Guarded(
-                    Exchange::new(head, target, policy).received_from(peer, progress.started),
-                ));
+                let x = Exchange::new(head, target, policy, peer, progress.started);
+                return Ok(Admitted::Guarded(Arc::new(x)));
             }
             Admission::Passed(policy) => {
-                return Ok(Admitted::Passed(
-                    Exchange::new(head, target, policy).received_from(peer, progress.started),
-                ));
+                let x = Exchange::new(head, target, policy, peer, progress.started);
+                return Ok(Admitted::Passed(Arc::new(x)));
             }
             Admission::Answered(response) => {
                 self.tell_head(&head, target.path(), Decided::Read, response.status(), progress);
@@ -324,13 +328,13 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     /// Steps 7 to 10, to their end: from here on no client that leaves cancels anything.
     async fn write(
         &self,
-        x: Exchange,
+        mut x: Arc<Exchange>,
         content: Content,
         progress: Progress,
     ) -> Result<Response<A::Body>, A::Error> {
         let pipeline = self.clone();
         let here = Presence::new();
-        let x = Arc::new(x.awaited_by(&here));
+        Arc::get_mut(&mut x).expect(UNSHARED).awaited_by(&here);
         let exchange = Arc::clone(&x);
         let acts = Carried::new(async move {
             let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,9 +34,42 @@ impl Default for TurnLimits {
 /// waiter that is dropped leaves the line. A resource that nobody holds or awaits takes no memory.
 #[derive(Debug)]
 pub struct Turns {
-    shards: Vec<Mutex<HashMap<Box<str>, Line>>>,
+    shards: Vec<Mutex<HashMap<Key, Line, BuildHasherDefault<Given>>>>,
     hasher: RandomState,
     limits: TurnLimits,
+}
+
+/// The key of a line, hashed once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Key {
+    hash: u64,
+    text: Arc<str>,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Hands on the keyed hash that a [`Key`] has.
+#[derive(Default, Debug)]
+struct Given(u64);
+
+impl Hasher for Given {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 #[derive(Debug)]
@@ -67,7 +100,7 @@ impl Drop for Turn {
 #[derive(Debug)]
 struct Place {
     turns: Arc<Turns>,
-    key: Box<str>,
+    key: Key,
 }
 
 impl Drop for Place {
@@ -124,8 +157,9 @@ impl Turns {
     }
 
     fn enter(self: &Arc<Self>, key: &str) -> Result<(Place, Arc<Semaphore>), Busy> {
-        let mut shard = self.shard(key).lock();
-        let semaphore = match shard.get_mut(key) {
+        let key = Key { hash: self.hasher.hash_one(key), text: key.into() };
+        let mut shard = self.shard(&key).lock();
+        let semaphore = match shard.get_mut(&key) {
             Some(line) if line.members >= self.limits.line_max => return Err(Busy),
             Some(line) => {
                 line.members += 1;
@@ -133,16 +167,17 @@ impl Turns {
             }
             None => {
                 let places = Arc::new(Semaphore::new(PLACES as usize));
-                shard.insert(key.into(), Line { places: Arc::clone(&places), members: 1 });
+                shard.insert(key.clone(), Line { places: Arc::clone(&places), members: 1 });
                 places
             }
         };
         drop(shard);
-        Ok((Place { turns: Arc::clone(self), key: key.into() }, semaphore))
+        Ok((Place { turns: Arc::clone(self), key }, semaphore))
     }
 
-    fn shard(&self, key: &str) -> &Mutex<HashMap<Box<str>, Line>> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or(0);
+    fn shard(&self, key: &Key) -> &Mutex<HashMap<Key, Line, BuildHasherDefault<Given>>> {
+        // The tables use the highest and the lowest bits.
+        let index = usize::try_from((key.hash >> 32) % SHARDS as u64).unwrap_or(0);
         &self.shards[index]
     }
 }

@@ -10,7 +10,9 @@ use ifmatch_guard::{Decision, DecisionResult, Observe};
 use std::time::{Instant, SystemTime};
 use uuid::Uuid;
 
-const X_CLIENT: &str = "x-client";
+const X_CLIENT: HeaderName = HeaderName::from_static("x-client");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const PRECONDITION_OVERRIDE: HeaderName = HeaderName::from_static("precondition-override");
 
 /// Counts and records.
 #[derive(Debug)]
@@ -67,9 +69,9 @@ impl Recorder {
             status: decision.status.as_u16(),
             path: decision.target,
             user: credentials_hash(&self.secret, headers).map(User::Hash),
-            client_name: client_name(text(headers, X_CLIENT), text(headers, USER_AGENT.as_str())),
+            client_name: client_name(text(headers, &X_CLIENT), text(headers, &USER_AGENT)),
             client_address: decision.exchange.and_then(|x| x.peer).map(|peer| peer.address.ip()),
-            trace_id: text(headers, "traceparent").and_then(trace_id),
+            trace_id: text(headers, &TRACEPARENT).and_then(trace_id),
             route: decision.policy.map_or("", |policy| &policy.route),
             mode: decision.policy.map_or("", |policy| policy.mode.name()),
             tag_sent: sent(headers),
@@ -85,7 +87,7 @@ impl Recorder {
             blind_retry: seen.is_some_and(|s| s.blind_retry),
             self_conflict: met.is_some_and(|m| m.self_conflict),
             body_blake3: content.as_ref().map(|bytes| Hex(bytes)),
-            override_reason: text(headers, "precondition-override"),
+            override_reason: text(headers, &PRECONDITION_OVERRIDE),
             idempotency_key: None,
             config: None,
         });
@@ -113,7 +115,7 @@ fn action(decision: &Decision<'_>, facts: &Facts) -> (Action, Option<&'static st
     }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -60,6 +60,10 @@ impl History {
         self.latest.max(self.floor)
     }
 
+    pub(super) fn has_refused(&self) -> bool {
+        self.readers.iter().any(|reader| reader.refused.is_some())
+    }
+
     pub(super) fn read(&mut self, read: &Read<'_>, clock: &Clock, limits: &Limits) {
         let (began, ended) = (clock.moment(read.began), clock.moment(read.ended.max(read.began)));
         let who = self.known_as(read.client);

@@ -35,6 +35,7 @@ mod table;
 
 pub use record::{ClientId, Credentials, Kind, LastRead, Outcome, PreviousWrite, TAG_BYTES_MAX, Text};
 
+use history::History;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use record::Clock;
@@ -190,6 +191,11 @@ impl Watch {
     /// A forwarded write ended.
     pub fn wrote(&self, key: u64, write: &Write<'_>) -> Seen {
         self.shard(key).lock().with(key, |history, limits| history.wrote(write, &self.clock, limits))
+    }
+
+    /// Whether a refusal of a write of that key is on record that a later write could be the blind retry of.
+    pub fn has_refused(&self, key: u64) -> bool {
+        self.shard(key).lock().look(key).is_some_and(History::has_refused)
     }
 
     /// A write was refused.

@@ -85,6 +85,11 @@ impl Shard {
         result
     }
 
+    /// The history of a key, if there is one. It does not count as used.
+    pub(super) fn look(&self, key: u64) -> Option<&History> {
+        self.index.get(&key).map(|slot| &self.slots[*slot as usize].history)
+    }
+
     pub(super) fn stats(&self) -> Stats {
         Stats { keys: self.index.len(), records: self.records, keys_evicted: self.keys_evicted }
     }

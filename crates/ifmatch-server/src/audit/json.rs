@@ -2,6 +2,7 @@
 //! like something else, is escaped.
 
 use std::io::Write;
+use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -73,12 +74,33 @@ impl Json<'_> {
     }
 
     /// A number.
-    pub(super) fn number(&mut self, number: u64) {
-        self.display(number);
+    pub(super) fn number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut first = digits.len();
+        loop {
+            first -= 1;
+            digits[first] = digit(number);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(&digits[first..]);
+    }
+
+    /// An address.
+    pub(super) fn address(&mut self, address: IpAddr) {
+        let IpAddr::V4(address) = address else { return self.display(address) };
+        for (index, octet) in address.octets().into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(b'.');
+            }
+            self.number(octet.into());
+        }
     }
 
     /// What shows itself in ASCII.
-    pub(super) fn display(&mut self, shown: impl std::fmt::Display) {
+    fn display(&mut self, shown: impl std::fmt::Display) {
         // Writing into memory does not fail.
         let _done: std::io::Result<()> = write!(self.0, "{shown}");
     }
@@ -93,10 +115,12 @@ impl Json<'_> {
 
 /// The date by counting days in 400-year eras that begin on a first of March.
 fn timestamp(at: SystemTime) -> [u8; 24] {
-    const LAST_MS: u128 = 253_402_300_799_999; // 9999-12-31T23:59:59.999Z
-    let ms = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis().min(LAST_MS));
-    let ms = u64::try_from(ms).unwrap_or(0);
-    let (seconds, ms) = (ms / 1000, ms % 1000);
+    const LAST_SECOND: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (seconds, ms) = match since.as_secs() {
+        seconds @ ..=LAST_SECOND => (seconds, since.subsec_millis().into()),
+        _ => (LAST_SECOND, 999),
+    };
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -183,7 +183,7 @@ impl Record<'_> {
         json.raw(",\"user.id\":").or_null(self.user, user);
         json.raw(",\"client.name\":").or_null(self.client_name, name);
         json.raw(",\"client.address\":").or_null(self.client_address, |json, address| {
-            json.raw("\"").display(address);
+            json.raw("\"").address(address);
             json.raw("\"");
         });
         json.raw(",\"trace.id\":").or_null(self.trace_id, text);
@@ -211,8 +211,8 @@ impl Record<'_> {
             json.raw(",\"at\":").time(write.at);
             json.raw("}");
         });
-        json.raw(",\"ifmatch.blind_retry\":").display(self.blind_retry);
-        json.raw(",\"ifmatch.self_conflict\":").display(self.self_conflict);
+        json.raw(",\"ifmatch.blind_retry\":").raw(flag(self.blind_retry));
+        json.raw(",\"ifmatch.self_conflict\":").raw(flag(self.self_conflict));
         json.raw(",\"ifmatch.body.blake3\":")
             .or_null(self.body_blake3, |json, digest| quoted(json, digest.0));
         json.raw(",\"ifmatch.override_reason\":").or_null(self.override_reason, text);
@@ -220,6 +220,10 @@ impl Record<'_> {
         json.raw(",\"ifmatch.idempotency_key\":").or_null(self.idempotency_key, hash);
         json.raw(",\"ifmatch.config\":").or_null(self.config, Json::number);
     }
+}
+
+fn flag(is: bool) -> &'static str {
+    if is { "true" } else { "false" }
 }
 
 fn text(json: &mut Json<'_>, text: &str) {
