@@ -8,8 +8,9 @@ use http::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
-/// All fields that are read here.
-const FIELDS: [HeaderName; 6] =
+const FIELDS_COUNT: usize = 6;
+/// All fields that are read here, in the order in which [`Conditions::read`] takes them.
+const FIELDS: [HeaderName; FIELDS_COUNT] =
     [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE];
 
 /// The conditions of one request (RFC 9110, Section 13.1). Borrows the header section; reading a valid single tag
@@ -79,24 +80,27 @@ impl<'h> Conditions<'h> {
     /// Reads the conditions of a header section; `now` settles two-digit years only. Fields of the trailer section
     /// must not be in `headers` (RFC 9110, Section 6.5.1).
     pub fn read(headers: &'h HeaderMap, now: HttpDate) -> Self {
-        // Most reads have none, and one look at all names costs less than a search for each field.
-        if !headers.keys().any(|name| FIELDS.contains(name)) {
-            return Self {
-                if_match: TagCondition::Absent,
-                if_none_match: TagCondition::Absent,
-                if_modified_since: DateCondition::Absent,
-                if_unmodified_since: DateCondition::Absent,
-                if_range: IfRange::Absent,
-                range: None,
-            };
+        // Most requests have none or one of them, and one look at all names costs less than a search for each field.
+        let mut there = [false; FIELDS_COUNT];
+        for name in headers.keys() {
+            if let Some(at) = FIELDS.iter().position(|field| field == name) {
+                there[at] = true;
+            }
         }
+        let [if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range] = there;
+        let tags = |is: bool, name| if is { TagCondition::read(headers, name) } else { TagCondition::Absent };
+        let date = |is: bool, name| {
+            if is { DateCondition::read(headers, name, now) } else { DateCondition::Absent }
+        };
         Self {
-            if_match: TagCondition::read(headers, IF_MATCH),
-            if_none_match: TagCondition::read(headers, IF_NONE_MATCH),
-            if_modified_since: DateCondition::read(headers, &IF_MODIFIED_SINCE, now),
-            if_unmodified_since: DateCondition::read(headers, &IF_UNMODIFIED_SINCE, now),
-            if_range: IfRange::read(headers, now),
-            range: sole(headers, &RANGE).and_then(|v| RangeSpec::parse(v.as_bytes())),
+            if_match: tags(if_match, IF_MATCH),
+            if_none_match: tags(if_none_match, IF_NONE_MATCH),
+            if_modified_since: date(if_modified_since, &IF_MODIFIED_SINCE),
+            if_unmodified_since: date(if_unmodified_since, &IF_UNMODIFIED_SINCE),
+            if_range: if if_range { IfRange::read(headers, now) } else { IfRange::Absent },
+            range: range
+                .then(|| sole(headers, &RANGE).and_then(|v| RangeSpec::parse(v.as_bytes())))
+                .flatten(),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::refusals;
 use crate::routes::Route;
 use crate::settings::DigestSource;
 use crate::state::Counter;
-use crate::tag::MintedTag;
+use crate::tag::{Digest, MintedTag};
 use crate::upstream::{Sending, collect};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
@@ -40,6 +40,8 @@ pub(crate) struct Checked {
     pub(crate) before: Option<HeaderValue>,
     /// The upstream's own tag of it, if that can be sent back.
     pub(crate) theirs: Option<HeaderValue>,
+    /// What the digest of the target is, on a route where it is of nothing else.
+    pub(crate) own: Option<Digest>,
     /// The upstream's own answer, to be given instead.
     pub(crate) answer: Option<Response<Bytes>>,
 }
@@ -70,7 +72,7 @@ impl Gateway {
             // Whoever writes comes through here, so the count tells all there is to tell.
             let own = digest::of(&DigestSource::None, &x.target, &x.headers, &Bytes::new(), None);
             let held = candidates.iter().find(|tag| tag.digest == own).map(|tag| tag.to_value());
-            let mut outcome = on(x, CurrentState::Present(present(held.as_ref())));
+            let mut outcome = judge.on_state(&CurrentState::Present(present(held.as_ref())));
             let of_another = |tag: &MintedTag| tag.epoch == self.state.epoch() && tag.digest != own;
             if let Outcome::Refused(refusal) = &outcome
                 && refusal.code() == Code::StaleVersion
@@ -78,7 +80,7 @@ impl Gateway {
             {
                 outcome = Outcome::Refused(refusal.clone().because(Reason::WrongResource));
             }
-            return Ok((outcome, Checked { before: held, ..Checked::default() }));
+            return Ok((outcome, Checked { before: held, own, ..Checked::default() }));
         }
         let mut variants: Vec<Option<u32>> = Vec::new();
         let asked =

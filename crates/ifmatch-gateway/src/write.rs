@@ -13,7 +13,7 @@ use crate::refusals;
 use crate::routes::Route;
 use crate::settings::DigestSource;
 use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
-use crate::tag::MintedTag;
+use crate::tag::{Digest, MintedTag};
 use crate::upstream::{Answer, CollectError, ResponseBody, SendErrorKind, Sending, collect};
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::Written;
@@ -53,6 +53,8 @@ pub(crate) struct Forward {
     pub(crate) theirs: Option<HeaderValue>,
     /// The tag that it is sent with, because the upstream asks for one.
     pub(crate) demand: Option<HeaderValue>,
+    /// See [`Checked::own`](crate::check::Checked::own).
+    own: Option<Digest>,
     /// The content, as far as it is in memory, and the hash of it.
     pub(crate) content: Option<Bytes>,
     sent: Option<u64>,
@@ -128,7 +130,7 @@ impl Gateway {
         };
         self.stats.route(x.policy.ordinal).turn_waits.add(waits.elapsed());
         self.not_held(&place)?;
-        let (mut before, mut theirs) = (None, None);
+        let (mut before, mut theirs, mut own) = (None, None, None);
         let protection = if conditional {
             let (outcome, checked) = match self.judge_now(&x, &route, place.counter).await {
                 Ok(judged) => judged,
@@ -140,7 +142,7 @@ impl Gateway {
                     .status_code(answer.status());
                 return Ok(Acted::Refused(refusal, Some(answer.map(GatewayBody::from))));
             }
-            (before, theirs) = (checked.before, checked.theirs);
+            (before, theirs, own) = (checked.before, checked.theirs, checked.own);
             match outcome {
                 Outcome::Perform(guard) => guard.protection(),
                 Outcome::Refused(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
@@ -164,6 +166,7 @@ impl Gateway {
             protection,
             before,
             theirs,
+            own,
             demand: None,
             content: bytes,
             sent,
@@ -503,7 +506,9 @@ impl Gateway {
             return None;
         }
         if forward.route.is_exclusive() {
-            let digest = digest::of(&DigestSource::None, &x.target, &head.headers, content, None);
+            let digest = forward
+                .own
+                .or_else(|| digest::of(&DigestSource::None, &x.target, &head.headers, content, None));
             return Some(MintedTag { digest, ..tag });
         }
         // The upstream has sent the new representation itself.

@@ -25,6 +25,8 @@ pub(super) enum Front {
 /// How `ifmatch serve` is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Setting {
+    /// Judges nothing and watches nothing: a transparent proxy made of the same parts.
+    Off,
     Observe,
     /// Enforces, as a route is that sets nothing else: the digest is of the content.
     Content,
@@ -39,6 +41,7 @@ impl Front {
         match self {
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Gateway(Setting::Off) => "ifmatch, off",
             Self::Gateway(Setting::Observe) => "ifmatch, observe",
             Self::Gateway(Setting::Content) => "ifmatch, content digest",
             Self::Gateway(Setting::GatewayOnly) => "ifmatch, gateway-only",
@@ -178,6 +181,7 @@ impl Start<'_> {
     fn gateway(&self, setting: Setting, folder: &Path, program: &Path) -> io::Result<Starting> {
         let upstream = self.upstream;
         let route = match setting {
+            Setting::Off => "mode = \"off\"",
             Setting::Observe => "mode = \"observe\"",
             Setting::Content => "mode = \"enforce\"",
             Setting::GatewayOnly => "mode = \"enforce\"\nwriters = \"gateway-only\"",

@@ -15,7 +15,7 @@ const NGINX_BUSY_MIN: f64 = 0.85;
 pub(super) enum Target {
     /// CPU time for each request, as a multiple of nginx's.
     CpuAtMost(f64),
-    /// Requests in a second, as a multiple of nginx's, and of what the same program does when it only observes.
+    /// Requests in a second, as a multiple of nginx's, and of what the same program does when it judges nothing.
     ThroughputAtLeast(f64),
 }
 
@@ -31,8 +31,29 @@ impl Target {
         match self {
             Self::CpuAtMost(most) => line.to_nginx.median <= most,
             Self::ThroughputAtLeast(least) => {
-                line.to_nginx.median >= least && line.to_observe.is_none_or(|ratio| ratio.median >= least)
+                let own = line.beside.iter().filter(|(which, _)| *which != Beside::Haproxy);
+                line.to_nginx.median >= least && own.into_iter().all(|(_, ratio)| ratio.median >= least)
             }
+        }
+    }
+}
+
+/// Whom a gateway stands beside, nginx apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Beside {
+    Haproxy,
+    /// The same program that judges nothing and watches nothing.
+    Off,
+    /// The same program that judges nothing.
+    Observe,
+}
+
+impl Beside {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Haproxy => "haproxy",
+            Self::Off => "off",
+            Self::Observe => "observe",
         }
     }
 }
@@ -50,7 +71,8 @@ pub(super) struct Line {
     pub(super) to_nginx: Spread,
     /// The share of its core that nginx used in this row.
     pub(super) nginx_busy: f64,
-    pub(super) to_observe: Option<Spread>,
+    /// The ratios to others of its row.
+    pub(super) beside: Vec<(Beside, Spread)>,
     pub(super) target: Option<Target>,
     pub(super) p50_ms: f64,
     pub(super) p99_ms: f64,
@@ -138,7 +160,7 @@ impl Report {
                 "ratio_of": if line.by_throughput { "throughput" } else { "cpu" },
                 "to_nginx": spread(line.to_nginx),
                 "nginx_busy": line.nginx_busy,
-                "to_observe": line.to_observe.map(spread),
+                "beside": line.beside.iter().map(|(which, ratio)| (which.name(), spread(*ratio))).collect::<BTreeMap<_, _>>(),
                 "target": line.target.map(Target::text),
                 "verdict": line.verdict(),
                 "p50_ms": line.p50_ms,
@@ -159,8 +181,8 @@ impl Report {
 impl Line {
     fn note(&self) -> String {
         let mut text = String::new();
-        if let Some(observe) = self.to_observe.filter(|_| self.by_throughput) {
-            let _ok = write!(text, "  {:.2} of observe", observe.median);
+        for (which, ratio) in self.beside.iter().filter(|_| self.by_throughput) {
+            let _ok = write!(text, "  {:.2} of {}", ratio.median, which.name());
         }
         for (what, count) in &self.failed {
             let _ok = write!(text, "  {count} x {what}");
@@ -187,7 +209,7 @@ mod tests {
             by_throughput: false,
             to_nginx: same(to_nginx),
             nginx_busy: 1.0,
-            to_observe: to_observe.map(same),
+            beside: to_observe.into_iter().map(|ratio| (Beside::Observe, same(ratio))).collect(),
             target: Some(target),
             p50_ms: 1.0,
             p99_ms: 2.0,
@@ -202,6 +224,11 @@ mod tests {
         assert_eq!(verdict(1.2, None, Target::CpuAtMost(1.1)), Some("missed"));
         assert_eq!(verdict(0.95, Some(0.95), Target::ThroughputAtLeast(0.9)), Some("met"));
         assert_eq!(verdict(0.95, Some(0.8), Target::ThroughputAtLeast(0.9)), Some("missed"));
+        let mut slower = line(0.95, Some(0.95), Target::ThroughputAtLeast(0.9));
+        slower.beside.push((Beside::Haproxy, line(0.5, None, Target::CpuAtMost(1.0)).to_nginx));
+        assert_eq!(slower.verdict(), Some("met"), "HAProxy is shown only");
+        slower.beside.push((Beside::Off, line(0.8, None, Target::CpuAtMost(1.0)).to_nginx));
+        assert_eq!(slower.verdict(), Some("missed"));
         let mut unsure = line(2.0, None, Target::ThroughputAtLeast(0.9));
         (unsure.by_throughput, unsure.nginx_busy) = (true, 0.5);
         assert_eq!(unsure.verdict(), Some("unsure"));

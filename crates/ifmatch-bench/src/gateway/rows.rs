@@ -5,7 +5,7 @@
 
 use super::clients::{Tally, Work};
 use super::fronts::{Front, Running, Setting, Start};
-use super::report::{Line, Report, Target};
+use super::report::{Beside, Line, Report, Target};
 use crate::report::{Progress, Spread};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,7 @@ const fn cpu(most: f64) -> Target {
     Target::CpuAtMost(most)
 }
 
+const OFF: Front = Front::Gateway(Setting::Off);
 const OBSERVE: Front = Front::Gateway(Setting::Observe);
 const CONTENT: Front = Front::Gateway(Setting::Content);
 const GATEWAY_ONLY: Front = Front::Gateway(Setting::GatewayOnly);
@@ -70,6 +71,7 @@ const ROWS: [Row; 3] = [
         cells: &[
             cell(Front::Nginx, Work::Post, None),
             cell(Front::Haproxy, Work::Post, None),
+            cell(OFF, Work::Post, None),
             cell(OBSERVE, Work::Post, None),
             cell(CONTENT, Work::Post, Some(Target::ThroughputAtLeast(0.9))),
         ],
@@ -205,10 +207,20 @@ fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
         let by_throughput = row.name.starts_with("POST");
         let figures =
             |entrant: &Entrant| if by_throughput { entrant.rates.clone() } else { entrant.costs.clone() };
-        // Beside what the same program does without judging anything.
-        let observing = name.rsplit_once(',').and_then(|(program, _)| {
-            let observing = format!("{program}, observe");
-            entrants.iter().find(|other| running[other.runs].name == observing && observing != name)
+        // Beside the other proxy, and what the same program does without judging anything.
+        let beside = name.rsplit_once(',').map_or_else(Vec::new, |(program, _)| {
+            let other = |wanted: &str| entrants.iter().find(|other| running[other.runs].name == wanted);
+            let others = [
+                (Beside::Haproxy, "haproxy".to_owned()),
+                (Beside::Off, format!("{program}, off")),
+                (Beside::Observe, format!("{program}, observe")),
+            ];
+            let others = others.into_iter().filter(|(_, wanted)| *wanted != name);
+            others
+                .filter_map(|(which, wanted)| {
+                    Some((which, ratios(&figures(entrant), &figures(other(&wanted)?))))
+                })
+                .collect()
         });
         Line {
             row: row.name,
@@ -217,7 +229,7 @@ fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
             by_throughput,
             nginx_busy,
             to_nginx: ratios(&figures(entrant), &figures(nginx)),
-            to_observe: observing.map(|other| ratios(&figures(entrant), &figures(other))),
+            beside,
             target: entrant.cell.target,
             p50_ms: percentile_ms(&entrant.tally, 500),
             p99_ms: percentile_ms(&entrant.tally, 990),

@@ -7,6 +7,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// Octets that stand for themselves in a text.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = byte != b'"' && byte != b'\\';
+        byte += 1;
+    }
+    plain
+};
+
 /// Writes into a line.
 pub(super) struct Json<'a>(pub(super) &'a mut Vec<u8>);
 
@@ -30,26 +41,25 @@ impl Json<'_> {
     pub(super) fn text(&mut self, text: &[u8], bytes_max: usize) {
         let kept = &text[..text.len().min(bytes_max)];
         self.0.push(b'"');
-        if kept.iter().all(|byte| (b' '..0x7f).contains(byte) && *byte != b'"' && *byte != b'\\') {
-            self.0.extend_from_slice(kept);
-        } else {
-            self.escaped(kept);
+        // Nearly all there is in it, entity-tags with their quotes as well, goes over in whole pieces.
+        let mut rest = kept;
+        loop {
+            let plain = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+            self.0.extend_from_slice(&rest[..plain]);
+            match rest.get(plain) {
+                None => break,
+                Some(quote @ (b'"' | b'\\')) => self.0.extend_from_slice(&[b'\\', *quote]),
+                Some(_) => {
+                    self.escaped(&rest[plain..]);
+                    break;
+                }
+            }
+            rest = &rest[plain + 1..];
         }
         self.raw(if kept.len() < text.len() { "...\"" } else { "\"" });
     }
 
     fn escaped(&mut self, text: &[u8]) {
-        // Entity-tags: in every record, and with nothing to escape but their quotes.
-        if text.iter().all(|byte| (b' '..0x7f).contains(byte)) {
-            let mut rest = text;
-            while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-                self.0.extend_from_slice(&rest[..at]);
-                self.0.extend_from_slice(&[b'\\', rest[at]]);
-                rest = &rest[at + 1..];
-            }
-            self.0.extend_from_slice(rest);
-            return;
-        }
         for character in text.utf8_chunks().flat_map(|chunk| {
             chunk.valid().chars().chain((!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER))
         }) {
