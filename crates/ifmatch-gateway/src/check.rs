@@ -160,13 +160,14 @@ impl Gateway {
         self.stats.checks.add();
         let began = Instant::now();
         let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
-        let looked = match tokio::time::timeout(time, self.look_now(x, route, count, variant, time)).await {
-            Ok(looked) => looked,
-            Err(_) => Err(refusals::unavailable(format!(
-                "the upstream did not answer GET within {} s",
-                time.as_secs_f64()
-            ))),
-        };
+        let looked =
+            match tokio::time::timeout(time, Box::pin(self.look_now(x, route, count, variant, time))).await {
+                Ok(looked) => looked,
+                Err(_) => Err(refusals::unavailable(format!(
+                    "the upstream did not answer GET within {} s",
+                    time.as_secs_f64()
+                ))),
+            };
         self.stats.check_durations.add(began.elapsed());
         looked.inspect_err(|_| self.stats.checks_failed.add())
     }

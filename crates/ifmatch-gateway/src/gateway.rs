@@ -350,8 +350,8 @@ impl Authority for Gateway {
         let route = Arc::clone(self.routes.of(&x.policy));
         Ok(match MethodClass::of(&x.method) {
             // What is asked for with content is not the representation that a tag names.
-            MethodClass::Read if x.content().is_empty() => self.representation(x, &route).await,
-            _ => self.safe(x, &route).await,
+            MethodClass::Read if x.content().is_empty() => Box::pin(self.representation(x, &route)).await,
+            _ => Box::pin(self.safe(x, &route)).await,
         }
         .unwrap_or_else(Read::Refused))
     }
@@ -382,8 +382,9 @@ impl Authority for Gateway {
             return Ok(Acted::Refused(overridden(), None));
         }
         Ok(match route.settings.evaluate {
-            Evaluate::Upstream => self.forward_conditional(x, &route, &content).await,
-            Evaluate::Gateway => self.write(x, route, content).await,
+            Evaluate::Upstream => Box::pin(self.forward_conditional(x, &route, &content)).await,
+            // Boxed: what is large is copied by whoever it is a part of.
+            Evaluate::Gateway => Box::pin(self.write(x, route, content)).await,
         }
         .unwrap_or_else(|refusal| Acted::Refused(refusal, None)))
     }

@@ -156,7 +156,7 @@ impl Gateway {
         let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
         let source = route.digest_source();
         let (content, busy) = if digest::needs_content(source) {
-            self.take(body, self.digest_bytes_max(route)).await?
+            Box::pin(self.take(body, self.digest_bytes_max(route))).await?
         } else {
             (passing(body), false)
         };
@@ -457,7 +457,7 @@ pub(crate) async fn discard(content: Taken) {
     if let Taken::Passing(_, rest) = content
         && rest.size_hint().upper().is_some_and(|bytes| bytes <= DISCARDED_BYTES_MAX as u64)
     {
-        drop(collect(rest, DISCARDED_BYTES_MAX).await);
+        drop(Box::pin(collect(rest, DISCARDED_BYTES_MAX)).await);
     }
 }
 

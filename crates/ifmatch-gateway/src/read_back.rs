@@ -17,23 +17,18 @@ use ifmatch_guard::Exchange;
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 impl Gateway {
-    /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag, if the route or
-    /// the client wants that.
+    /// Whether the route or the client wants the answer to tell the new tag, and it is to be had.
+    pub(crate) fn wants_read_back(forward: &Forward, head: &Parts) -> bool {
+        let readable = matches!(forward.x.method, Method::PUT | Method::PATCH) && head.status.is_success();
+        let route = &forward.route;
+        let needed = (route.settings.read_back && !route.is_exclusive()) || is_shown(forward, head);
+        readable && needed && forward.place.kind == Kind::Exclusive
+    }
+
+    /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag.
     pub(crate) async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
         let (x, route) = (&forward.x, &forward.route);
-        let readable = matches!(x.method, Method::PUT | Method::PATCH) && head.status.is_success();
-        let wanted = x
-            .headers
-            .get_all(&PREFER)
-            .iter()
-            .filter_map(|v| v.to_str().ok())
-            .any(|v| v.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=representation")));
-        let done = head.headers.contains_key(&PREFERENCE_APPLIED);
-        let shown = wanted && !done;
-        let needed = shown || (route.settings.read_back && !route.is_exclusive());
-        if !readable || !needed || forward.place.kind != Kind::Exclusive {
-            return None;
-        }
+        let shown = is_shown(forward, head);
         let request = || self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
         let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
         let read = tokio::time::timeout(time, async {
@@ -55,6 +50,18 @@ impl Gateway {
         });
         read.await.ok().flatten()
     }
+}
+
+/// Whether the client wants the new representation as the answer, and does not have it yet.
+fn is_shown(forward: &Forward, head: &Parts) -> bool {
+    let wanted = forward
+        .x
+        .headers
+        .get_all(&PREFER)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .any(|v| v.split([',', ';']).any(|p| p.trim().eq_ignore_ascii_case("return=representation")));
+    wanted && !head.headers.contains_key(&PREFERENCE_APPLIED)
 }
 
 /// What was read after a write.

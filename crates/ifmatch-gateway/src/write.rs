@@ -154,11 +154,11 @@ impl Gateway {
             protection.unwrap_or(Protection::None)
         };
         if let Some(to) = &to {
-            self.destination_free(&x, &route, to).await?;
+            Box::pin(self.destination_free(&x, &route, to)).await?;
         }
         let sent = self.watching.sent(&x, &place.key, &content, conditional);
         let bytes = content.spooled().is_none().then(|| content.bytes().clone());
-        let mut forward = Forward {
+        let mut forward = Box::new(Forward {
             x,
             route,
             place,
@@ -170,9 +170,9 @@ impl Gateway {
             demand: None,
             content: bytes,
             sent,
-        };
+        });
         forward.demand = self.known_demand(&forward).await;
-        self.forward(forward, &content).await
+        Box::pin(self.forward(forward, &content)).await
     }
 
     fn place(&self, x: &Exchange, route: &Route, to: Option<&Target>, kind: Kind) -> Place {
@@ -261,7 +261,7 @@ impl Gateway {
     }
 
     /// From here on the write may have an effect.
-    async fn forward(&self, mut forward: Forward, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
+    async fn forward(&self, mut forward: Box<Forward>, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
         let Place { key, counter, also, kind } = &forward.place;
         let entry = Entry {
             key,
@@ -357,7 +357,7 @@ impl Gateway {
     /// The head of an answer is there.
     async fn answered(
         &self,
-        forward: Forward,
+        forward: Box<Forward>,
         in_flight: InFlight,
         answer: Answer,
         began: Instant,
@@ -404,7 +404,7 @@ impl Gateway {
     /// The complete answer is there, and it is the last word.
     async fn concluded(
         &self,
-        forward: Forward,
+        forward: Box<Forward>,
         in_flight: InFlight,
         mut head: Parts,
         content: Bytes,
@@ -412,7 +412,12 @@ impl Gateway {
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
         let applied = says == Said::Yes;
-        let read_back = if applied { self.read_back(&forward, &head).await } else { None };
+        let read_back = if applied && Self::wants_read_back(&forward, &head) {
+            // Boxed, as all that is large and not on the way of most writes: futures are copied when they begin.
+            Box::pin(self.read_back(&forward, &head)).await
+        } else {
+            None
+        };
         let count = in_flight.end(says != Said::No);
         let tag = (applied && forward.place.kind == Kind::Exclusive)
             .then(|| self.new_tag(&forward, &head, &content, read_back.as_ref(), count))
@@ -445,7 +450,7 @@ impl Gateway {
     /// A long answer goes to the client as it comes.
     fn pump(
         &self,
-        forward: Forward,
+        forward: Box<Forward>,
         in_flight: InFlight,
         head: Parts,
         so_far: Bytes,

@@ -77,7 +77,8 @@ impl Upstream {
         if may_reuse && let Some(idle) = self.pool.take(core, idle_max, now) {
             return Ok(idle.reuse(now, write));
         }
-        self.connect_anew(core, idle_max, now, write).await
+        // Boxed: seldom needed, and large, as would be every future that asks for a connection.
+        Box::pin(self.connect_anew(core, idle_max, now, write)).await
     }
 
     async fn connect_anew(
