@@ -5,7 +5,7 @@ mod template;
 
 use crate::settings::{DigestSource, Evaluate, Identity, RouteSettings, Settings, Writers};
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
 use ifmatch_core::{Dates, Mode, Policy, Target, coarse};
 use matchit::Router;
 use needs::requirements;
@@ -269,9 +269,11 @@ impl Routes {
 
 /// Whoever the credentials of a request belong to, as a keyed hash: a name that says nothing.
 pub fn credentials_hash(secret: &[u8; 32], headers: &HeaderMap) -> Option<u64> {
-    let mut credentials =
-        [AUTHORIZATION, COOKIE].into_iter().flat_map(|name| headers.get_all(name)).peekable();
-    credentials.peek()?;
+    const CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
+    if !CREDENTIALS.iter().any(|name| headers.contains_key(name)) {
+        return None;
+    }
+    let credentials = CREDENTIALS.into_iter().flat_map(|name| headers.get_all(name));
     let mut hasher = blake3::Hasher::new_keyed(secret);
     for value in credentials {
         hasher.update(value.as_bytes());

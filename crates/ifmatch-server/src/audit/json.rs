@@ -1,6 +1,7 @@
 //! JSON in ASCII, put together by hand because every write is recorded: what a terminal would obey, and what only looks
 //! like something else, is escaped.
 
+use std::cell::Cell;
 use std::io::Write;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -117,20 +118,31 @@ impl Json<'_> {
 
     /// `"2026-10-03T10:02:41.702Z"`; a time outside of the years 1970 to 9999 is the nearest one inside.
     pub(super) fn time(&mut self, at: SystemTime) {
+        thread_local! {
+            /// The second that was written last: most records have several times of one second.
+            static LAST: Cell<(u64, [u8; 24])> = const { Cell::new((u64::MAX, [0; 24])) };
+        }
+        let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (second, ms) = match since.as_secs() {
+            second @ ..=LAST_SECOND => (second, since.subsec_millis().into()),
+            _ => (LAST_SECOND, 999),
+        };
+        let (of, mut text) = LAST.get();
+        if of != second {
+            text = timestamp(second);
+            LAST.set((second, text));
+        }
+        (text[20], text[21], text[22]) = (digit(ms / 100), digit(ms / 10), digit(ms));
         self.0.push(b'"');
-        self.0.extend_from_slice(&timestamp(at));
+        self.0.extend_from_slice(&text);
         self.0.push(b'"');
     }
 }
 
-/// The date by counting days in 400-year eras that begin on a first of March.
-fn timestamp(at: SystemTime) -> [u8; 24] {
-    const LAST_SECOND: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (seconds, ms) = match since.as_secs() {
-        seconds @ ..=LAST_SECOND => (seconds, since.subsec_millis().into()),
-        _ => (LAST_SECOND, 999),
-    };
+const LAST_SECOND: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
+
+/// A second since 1970, with no milliseconds yet. The date by counting days in 400-year eras that begin on a first of March.
+fn timestamp(seconds: u64) -> [u8; 24] {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -141,11 +153,10 @@ fn timestamp(at: SystemTime) -> [u8; 24] {
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let two_digits = [(5, month), (8, day), (11, second / 3600), (14, second / 60 % 60), (17, second % 60)];
-    for (at, value) in [(0, year / 100), (2, year % 100), (20, ms / 10)].into_iter().chain(two_digits) {
+    for (at, value) in [(0, year / 100), (2, year % 100)].into_iter().chain(two_digits) {
         text[at] = digit(value / 10);
         text[at + 1] = digit(value);
     }
-    text[22] = digit(ms);
     text
 }
 
