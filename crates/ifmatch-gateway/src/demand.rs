@@ -56,7 +56,11 @@ fn names_version(forward: &Forward) -> bool {
 impl Gateway {
     /// The condition that a write carries because its route's upstream is known to ask for one.
     pub(crate) async fn known_demand(&self, forward: &Forward) -> Option<HeaderValue> {
-        if forward.route.demands() && names_version(forward) { self.theirs(forward).await } else { None }
+        if forward.route.demands() && names_version(forward) {
+            Box::pin(self.theirs(forward)).await
+        } else {
+            None
+        }
     }
 
     /// Whether the answer asks for a condition although the write was judged here, and the one to send it with again.
@@ -65,7 +69,7 @@ impl Gateway {
         if !asks || forward.demand.is_some() || !names_version(forward) {
             return Demanded::Nothing;
         }
-        self.theirs(forward).await.map_or(Demanded::Unmet, Demanded::Tag)
+        Box::pin(self.theirs(forward)).await.map_or(Demanded::Unmet, Demanded::Tag)
     }
 
     /// Takes the rest of an answer that asks for a condition; whether all of it came.

@@ -261,7 +261,11 @@ impl Gateway {
     }
 
     /// From here on the write may have an effect.
-    async fn forward(&self, mut forward: Box<Forward>, content: &Content) -> Result<Acted<GatewayBody>, Refusal> {
+    async fn forward(
+        &self,
+        mut forward: Box<Forward>,
+        content: &Content,
+    ) -> Result<Acted<GatewayBody>, Refusal> {
         let Place { key, counter, also, kind } = &forward.place;
         let entry = Entry {
             key,
