@@ -58,3 +58,37 @@ impl<F: Future<Output: Send> + Send + 'static> Drop for Carried<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::Waker;
+    use tokio::runtime::Builder;
+    use tokio::sync::oneshot;
+
+    #[test]
+    fn what_is_dropped_outside_of_the_runtime_goes_on_to_its_end() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let inside = runtime.enter();
+        let (go_on, may_go_on) = oneshot::channel();
+        let (done, is_done) = oneshot::channel();
+        let mut carried = Box::pin(Carried::new(async move { done.send(may_go_on.await) }));
+        drop(inside);
+        assert!(carried.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(carried);
+        go_on.send(7).unwrap();
+        assert_eq!(runtime.block_on(is_done), Ok(Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_does_not_begin_again_and_a_panic_stays_inside() {
+        let (done, is_done) = oneshot::channel();
+        let carried = Carried::new(async move { done.send(()) });
+        assert!(matches!(carried.await, Ok(Ok(()))));
+        assert_eq!(is_done.await, Ok(()));
+        let mut carried = pin!(Carried::new(async { panic!("as it should") }));
+        let ended: Result<(), Panicked> = carried.as_mut().await;
+        assert!(ended.is_err());
+    }
+}

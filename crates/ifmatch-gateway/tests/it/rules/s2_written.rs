@@ -46,6 +46,22 @@ fn where_only_our_clients_write_the_answer_to_a_put_carries_the_tag_for_the_next
 }
 
 #[test]
+fn content_that_was_refused_is_known_again_when_it_comes_under_another_tag() {
+    let rig = gateway_only();
+    rig.upstream.set("/a", b"one");
+    let retries = || rig.stats().route(0).blind_retries.value();
+    let first = rig.tag("/a");
+    let second = tag_of(&rig.put("/a", &first, "two"));
+    stale(&rig.put("/a", &first, "three"));
+    done(&rig.put("/a", &second, "three"));
+    assert_eq!(retries(), 1);
+    // Read before it was written again, it is a retry of somebody who has looked.
+    stale(&rig.put("/a", &second, "four"));
+    done(&rig.put("/a", &rig.tag("/a"), "four"));
+    assert_eq!(retries(), 1);
+}
+
+#[test]
 fn where_only_our_clients_write_content_of_any_size_streams_with_its_tag() {
     let rig = rigged(|plan| {
         plan.settings.bounds.digest_bytes_max = 10;
