@@ -1,7 +1,7 @@
 //! `put`, `patch` and `delete`: what is sent, what is refused before, and what is said.
 
 use super::{Desk, Place};
-use ifmatch_testkit::upstream::{Course, Habits, Point, Scripted, Shows, Tags};
+use ifmatch_testkit::upstream::{Course, Habits, Point, Scripted, Shows, Stores, Tags};
 use serde_json::{Value, json};
 
 /// A server that does all right.
@@ -285,4 +285,34 @@ fn wrong_usage_is_refused_before_anything_is_sent() {
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_write_whose_answer_has_no_tag_is_read_back_and_compared() {
+    for (stores, is_same) in [(Stores::AsSent, true), (Stores::SortedJson, false)] {
+        let (desk, upstream) = (Desk::new(), right());
+        upstream.habits("/a", Habits { evaluates: true, stores, shows: Shows::Nothing, ..Habits::default() });
+        let url = format!("{}/a", upstream.url());
+        desk.write("a.json", r#"{"b":1, "a":1}"#);
+        let document = desk.run(&["put", &url, "--create", "@a.json", "--output", "json"]).json();
+        assert_eq!(document["after"].is_string(), is_same, "{document:#}");
+        desk.run(&["put", &url, "@a.json"]).said(if is_same { 0 } else { 2 }, &[]);
+    }
+}
+
+#[test]
+fn the_write_of_a_merge_is_conditional_too() {
+    let (desk, upstream) = (Desk::new(), right());
+    let url = format!("{}/a", upstream.url());
+    upstream.set("/a", br#"{"mine":0,"theirs":1,"third":0}"#);
+    desk.write("old.json", r#"{"mine":0,"theirs":0,"third":0}"#);
+    desk.write("new.json", r#"{"mine":1,"theirs":0,"third":0}"#);
+    let gate = upstream.gate();
+    upstream.next("PUT", "/a", Course::held(Point::Head, &gate));
+    let mut child = desk.command(&["put", &url, "--base", "old.json", "@new.json"]).spawn().unwrap();
+    upstream.wait_for("PUT", "/a", Point::Head, 1).unwrap();
+    upstream.set("/a", br#"{"mine":0,"theirs":1,"third":1}"#);
+    gate.open();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(upstream.text("/a").unwrap(), r#"{"mine":1,"theirs":1,"third":1}"#);
 }

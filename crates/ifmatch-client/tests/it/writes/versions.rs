@@ -3,7 +3,7 @@
 use super::{Order, order, right, start, stored, write};
 use ifmatch_client::wire::Access;
 use ifmatch_client::{Client, Error, NoVersion};
-use ifmatch_testkit::upstream::{Course, Habits, Scripted, Tags};
+use ifmatch_testkit::upstream::{Cache, Course, Habits, Scripted, Tags};
 use serde_json::{Value, json};
 
 const T: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -80,10 +80,38 @@ async fn every_write_carries_its_condition() {
 async fn a_client_is_for_one_origin() {
     let (upstream, client) = start(right());
     let other = Scripted::start().unwrap();
+    other.set("/b", b"{}");
+    upstream.set("/b", b"{}");
     assert!(matches!(client.get::<Value>(&other.url()).await.unwrap_err(), Error::Url { .. }));
-    upstream.always("GET", "/a", Course::redirect(302, &format!("{}/b", other.url())));
-    assert!(matches!(client.get::<Value>("/a").await.unwrap_err(), Error::Refused(_) | Error::Url { .. }));
+    assert!(other.requests().is_empty());
+    upstream.next("GET", "/a", Course::redirect(302, &format!("{}/b", other.url())));
+    assert!(matches!(client.get::<Value>("/a").await.unwrap_err(), Error::Url { .. }));
+    // What is seen there is not what would be written.
+    upstream.next("GET", "/a", Course::redirect(303, "/b"));
+    assert!(matches!(client.get::<Value>("/a").await.unwrap_err(), Error::Url { .. }));
+    upstream.next("GET", "/a", Course::redirect(308, "/b"));
+    assert_eq!(client.get::<Value>("/a").await.unwrap().url().path(), "/b");
     let mut access = Access::default();
     access.field("If-Match: *").unwrap();
     assert!(matches!(Client::with(&upstream.url(), &access), Err(Error::Condition { .. })));
+}
+
+#[tokio::test]
+async fn reads_go_past_caches() {
+    let (upstream, client) = start(Habits { cache: Cache::Honest(60), ..right() });
+    for count in 1..4 {
+        write(&upstream, "/a", &json!({ "status": "open", "count": count }));
+        assert_eq!(client.get::<Order>("/a").await.unwrap().value().count, count);
+    }
+}
+
+#[tokio::test]
+async fn the_tag_of_before_is_no_new_version() {
+    let (upstream, client) = start(right());
+    write(&upstream, "/a", &json!({ "status": "open", "count": 1 }));
+    let read = client.get::<Order>("/a").await.unwrap();
+    let tag = read.etag().unwrap().to_string();
+    upstream.next("PUT", "/a", Course::applied_then(200).field("ETag", &tag));
+    let saved = client.put(&read, &order("open", 2)).await.unwrap().saved().unwrap();
+    assert_eq!(saved.version(), Err(NoVersion::NotSaid));
 }
