@@ -60,7 +60,7 @@ Examples:
     ifmatch explain save-failed.har --entry 9
 
   A request that fails on the command line:
-    curl -v -X PUT http://localhost:3000/orders/42 -d @f 2>&1 | ifmatch explain -
+    curl -sv -X PUT http://localhost:3000/orders/42 -d @f 2>&1 | ifmatch explain -
 
   A request that was not sent yet, judged by itself:
     ifmatch explain -- curl -X PUT http://localhost:3000/orders/42 -d @f

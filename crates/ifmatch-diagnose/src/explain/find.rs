@@ -264,7 +264,7 @@ fn remark(story: &Story<'_>, cases: &[Case]) -> Option<String> {
         _ => "By itself nothing is wrong with it.".to_owned(),
     };
     Some(format!(
-        "{what} Whether it is refused, only an answer tells. Send it and pass what comes back: curl -v ... 2>&1 | ifmatch \
+        "{what} Whether it is refused, only an answer tells. Send it and pass what comes back: curl -sv ... 2>&1 | ifmatch \
          explain -"
     ))
 }

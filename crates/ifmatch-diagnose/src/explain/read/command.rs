@@ -101,10 +101,18 @@ pub(super) fn is_command(text: &str) -> bool {
     matches!(first.rsplit(['/']).next().unwrap_or_default(), "curl" | "curl.exe")
 }
 
+/// How long a prompt may be, in bytes.
+const PROMPT_BYTES_MAX: usize = 80;
+
 /// Without a prompt, as `$ ` or `user@host:~$ `.
 pub(super) fn without_prompt(line: &str) -> &str {
     let line = line.trim_start();
-    ["$ ", "# ", "% ", "> "].iter().find_map(|prompt| line.strip_prefix(prompt)).unwrap_or(line).trim_start()
+    let ends = ["$ curl", "# curl", "% curl", "> curl", ">curl"];
+    let first = ends.iter().filter_map(|end| Some(line.find(end)? + end.len() - "curl".len())).min();
+    match first {
+        Some(at) if at <= PROMPT_BYTES_MAX && !line.starts_with("curl") => &line[at..],
+        _ => line,
+    }
 }
 
 /// Reads a command as text.
@@ -366,6 +374,8 @@ mod tests {
             ),
             ("curl http://h/a -d a=1 -d b=2", "POST", "http://h/a", None),
             ("curl -G http://h/a -d a=1", "GET", "http://h/a", None),
+            ("me@host:~/x (main)$ curl -I http://h/a", "HEAD", "http://h/a", None),
+            ("C:\\Users\\me>curl -I http://h/a", "HEAD", "http://h/a", None),
             ("curl -I http://h/a", "HEAD", "http://h/a", None),
             ("curl -T file http://h/a", "PUT", "http://h/a", None),
             ("curl -F f=@x http://h/a", "POST", "http://h/a", None),

@@ -21,8 +21,16 @@ const LINES_LOOKED_AT: usize = 200;
 /// Reads a text. A line that is neither a head nor part of one is content of what came before it.
 pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, Unreadable> {
     let is_verbose = text.lines().any(|line| line.starts_with("< HTTP/"));
-    let mut reader =
-        Reader { secrets, exchanges: Vec::new(), open: None, state: State::Between, body: String::new() };
+    let is_tls = is_verbose && text.lines().any(|line| line.starts_with("* SSL connection using"));
+    let mut reader = Reader {
+        secrets,
+        exchanges: Vec::new(),
+        open: None,
+        state: State::Between,
+        body: String::new(),
+        is_verbose,
+        scheme: if is_tls { "https" } else { "http" },
+    };
     let mut lines = text.lines().zip(1..);
     while let Some((line, number)) = lines.next() {
         let line = line.trim_end_matches('\r');
@@ -38,7 +46,8 @@ pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, U
             continue;
         }
         let (mark, inner) = if is_verbose { unmarked(line) } else { (None, line) };
-        if mark == Some('*') {
+        let is_content_of_request = is_verbose && mark.is_none() && reader.state == State::RequestContent;
+        if mark == Some('*') || is_verbose && is_meter(line) || is_content_of_request {
             continue;
         }
         reader.line(inner, mark, number)?;
@@ -56,6 +65,15 @@ pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, U
 fn goes_on(text: &str) -> bool {
     let last = text.lines().next_back().unwrap_or_default().trim_end();
     last.ends_with('\\') || last.ends_with('^') || super::words::split(text).is_err() && text.len() < 1 << 20
+}
+
+/// Whether a line is, or ends in, a piece of the progress meter that curl draws when its output is not a terminal.
+fn is_meter(line: &str) -> bool {
+    let last = line.rsplit('\r').next().unwrap_or(line);
+    let words: Vec<&str> = last.split_whitespace().collect();
+    let is_number = |word: &&str| word.bytes().all(|b| b.is_ascii_digit() || b".:-kMGTP*".contains(&b));
+    let is_row = words.len() >= 12 && words.iter().take(12).all(is_number);
+    is_row || last.starts_with("  % Total    % Received") || last.trim_start().starts_with("Dload  Upload ")
 }
 
 /// A line without what `curl -v` puts before it, and that mark: `>`, `<`, or `*` for what is no message.
@@ -88,6 +106,9 @@ struct Reader<'a> {
     open: Option<Exchange>,
     state: State,
     body: String,
+    /// As `curl -v` shows it: without the content of requests.
+    is_verbose: bool,
+    scheme: &'static str,
 }
 
 impl Reader<'_> {
@@ -190,8 +211,9 @@ impl Reader<'_> {
                 sent.line(name, value, self.secrets);
                 let is_host = name.eq_ignore_ascii_case("host");
                 if is_host && open.url.starts_with('/') {
-                    let whole = format!("http://{}{}", value.trim(), open.url);
-                    let raw = format!("http://{}{}", value.trim(), open.key);
+                    let (scheme, host) = (self.scheme, value.trim());
+                    let whole = format!("{scheme}://{host}{}", open.url);
+                    let raw = format!("{scheme}://{host}{}", open.key);
                     (open.url, open.key) = (shown_url(&whole), key(&raw));
                 }
                 if name.eq_ignore_ascii_case("user-agent") {
@@ -208,6 +230,7 @@ impl Reader<'_> {
         let Some(open) = &mut self.open else { return };
         let body = body.trim_end_matches(['\n', '\r']);
         match (self.state, &mut open.answer) {
+            (State::RequestContent, _) if self.is_verbose => {}
             (State::RequestContent, _) => open.content = Some(Content::of(body.as_bytes())),
             (State::AnswerContent, Answer::Got(got)) => {
                 if got.status >= 300 {
@@ -291,11 +314,24 @@ mod tests {
     fn curls_marks_are_understood() {
         let told = read_all(
             "*   Trying 127.0.0.1:80...\n> PUT /a HTTP/1.1\n> Host: h\n> if-match: \"7\"\n> \n} [5 bytes data]\n\
-             * upload completely sent off\n< HTTP/1.1 412 Precondition Failed\n< etag: \"8\"\n<\n{\"x\":1}\n",
+             \r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0* upload completely sent off\n< HTTP/1.1 412 Precondition Failed\n< etag: \"8\"\n<\n{\"x\":1}\n",
         );
         let expected =
             (1, "PUT".into(), "http://h/a".into(), Some("\"7\"".into()), Some(412), Some("\"8\"".into()));
         assert_eq!(told, [expected]);
+    }
+
+    #[test]
+    fn the_progress_meter_is_no_content() {
+        let text = "* SSL connection using TLSv1.3\n  % Total    % Received % Xferd  Average Speed\n                                 Dload  Upload   Total\n\
+             \r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0*   Trying\n> PUT /a HTTP/1.1\n> Host: h\n> \n\
+             < HTTP/1.1 400 Bad Request\n< \n\r100    9  100     9    0     0   476k      0  0:00:01  0:00:01 --:--:--  941k\n\
+             {\"message\":\"m\"}\n";
+        let exchanges = read(text, &mut Secrets::default()).unwrap();
+        let [exchange] = exchanges.as_slice() else { panic!("{exchanges:?}") };
+        assert_eq!(exchange.got().unwrap().said.message.as_deref(), Some("m"));
+        assert!(exchange.content.is_none(), "it is not shown");
+        assert_eq!(exchange.url, "https://h/a");
     }
 
     #[test]

@@ -218,7 +218,7 @@ fn candidates(text: &mut String, case: &Case, width: usize) {
         labelled(
             text,
             "Ask",
-            "Pass the request and its answer together: curl -v URL ... 2>&1 | ifmatch explain -",
+            "Pass the request and its answer together: curl -sv URL ... 2>&1 | ifmatch explain -",
             width,
         );
         return;
