@@ -215,7 +215,10 @@ fn listing(codes: &[Code], causes: &[&Article], findings: &[Article], format: Ou
     text.push_str(&section("Why a request was refused, or overwrote", causes));
     let findings: Vec<_> = findings.iter().collect();
     text.push_str(&section("What ifmatch inspect finds", &findings));
-    text.push_str("\nifmatch explain CODE tells what one means and what to do about it.\n");
+    text.push_str(
+        "\nifmatch explain CODE tells what one means and what to do about it.\n\
+         ifmatch explain FILE, or - for what is piped in, tells why a request was refused.\n",
+    );
     text
 }
 

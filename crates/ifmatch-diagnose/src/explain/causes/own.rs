@@ -138,6 +138,12 @@ pub(super) fn x03(failed: &Failed<'_>) -> Option<Cause> {
                     .instead("the ETag of the answer to your own last write"),
             );
         }
+        if let Some(at) = own_previous(failed) {
+            let who = format!("You: the write before it{at} was your own.");
+            let fix = "the ETag of the answer to your own last write, or a read behind it";
+            let cause = Cause::likely("X03", why).who(who).instead(fix).settle("the record of that write");
+            return Some(cause.shown_by(story, &[failed.at]));
+        }
         let unknown = story.source_of(failed.at).is_none() && !is_create;
         return unknown.then(|| {
             Cause::possible("X03", why).who("Perhaps you: an earlier write of your own.").settle(RECORD_MORE)
@@ -197,6 +203,13 @@ fn lost_to_own(failed: &Failed<'_>, write: usize, told: bool) -> Cause {
             cause.instead(format!("a read behind {name}, whose answer told no ETag, and the tag of that read"))
         }
     }
+}
+
+/// When the write before was, if the audit says that the same writer made it.
+pub(super) fn own_previous(failed: &Failed<'_>) -> Option<String> {
+    let (who, at) = failed.exchange.audited.as_ref()?.previous.as_ref()?;
+    let is_own = failed.exchange.writer.as_ref().is_some_and(|me| me.id == who.id);
+    is_own.then(|| at.as_ref().map(|at| format!(", at {at},")).unwrap_or_default())
 }
 
 /// The tag that a write was answered with, if it is not one that was sent later.

@@ -1,6 +1,6 @@
 //! Versions that were right once: whose write came between.
 
-use super::own::{is_doubtful, own_write, x13};
+use super::own::{is_doubtful, own_previous, own_write, x13};
 use super::{Cause, Confidence, Failed, request};
 use crate::explain::said::Meaning;
 use crate::explain::story::{Sent, Story, is_weak};
@@ -233,6 +233,7 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
         || own_write(failed).is_some_and(|write| !is_doubtful(failed, write))
         || is_other
         || is_own_lost
+        || own_previous(failed).is_some()
         || is_change
     {
         return None;

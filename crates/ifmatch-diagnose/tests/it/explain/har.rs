@@ -89,3 +89,18 @@ fn entries_are_told_in_the_order_they_were_sent() {
     let rows: Vec<_> = case.timeline.iter().map(|row| row.entry).collect();
     assert_eq!(rows, [2, 3, 1]);
 }
+
+#[test]
+fn a_preflight_that_allows_is_not_the_cause() {
+    let asked = r#"{"name":"access-control-request-headers","value":"if-match"}"#;
+    let sent = r#"{"name":"if-match","value":"\"7\""}"#;
+    for (allowed, cases) in [("content-type", 1), ("Content-Type, If-Match", 0), ("*", 0)] {
+        let allows = format!(r#"{{"name":"access-control-allow-headers","value":"{allowed}"}}"#);
+        let entries = [entry("OPTIONS", asked, "204", &allows), entry("PUT", sent, "0", "")];
+        assert_eq!(told(&har(&entries)).len(), cases, "{allowed}");
+    }
+    // It was about something else, or the write was answered.
+    let allows = r#"{"name":"access-control-allow-headers","value":"x"}"#;
+    assert!(told(&har(&[entry("OPTIONS", "{}", "204", allows), entry("PUT", sent, "0", "")])).is_empty());
+    assert!(told(&har(&[entry("OPTIONS", asked, "204", allows), entry("PUT", sent, "204", "")])).is_empty());
+}

@@ -1,6 +1,7 @@
 //! `explain`, on what was recorded. `UPDATE_GOLDEN=1` writes down what is told now; read the difference before it is
 //! committed.
 
+mod audit;
 mod har;
 mod masking;
 mod near_misses;
