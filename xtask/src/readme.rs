@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Starts a server, with what else stands on the line.
 const SERVE: &str = "cargo run --release -- serve";
+/// Runs any other command.
+const RUN: &str = "cargo run --release -- ";
 /// Starts the API that the gateway is tried with.
 const NOTES: &str = "python3 examples/notes.py";
 /// Where the README's server listens.
@@ -66,7 +68,12 @@ fn section<'s>(steps: &'s [Step], starts: &[&str], shows: &[&str]) -> Result<&'s
     let at = steps.windows(starts.len()).position(begins);
     let at = at.ok_or_else(|| format!("README.md has no blocks with `{}`", starts.join("`, `")))?;
     let after = &steps[at + starts.len()..];
-    let steps = &after[..after.iter().take_while(|step| step.script.contains("curl")).count()];
+    // The next section begins with what it starts.
+    let is_typed = |step: &&Step| {
+        let starts = step.script.trim_start().starts_with(SERVE);
+        !starts && (step.script.contains("curl") || step.script.contains(RUN))
+    };
+    let steps = &after[..after.iter().take_while(is_typed).count()];
     for wanted in shows {
         if !steps.iter().any(|step| step.shown.as_ref().is_some_and(|shown| shown.contains(wanted))) {
             return Err(format!("README.md shows no {wanted} after `{}`", starts.join("`, `")));
@@ -84,9 +91,13 @@ fn walk(binary: &Path, python: &str, starts: &[&str], steps: &[Step]) -> Result 
     let server = Serving::start(binary, &typed.split_whitespace().collect::<Vec<_>>())?;
     let script: String = steps.iter().map(|s| format!("{}\nprintf '{SEPARATOR}'\n", s.script)).collect();
     let script = script.replace(ADDRESS, server.url()).replace(NOTES_ADDRESS, api);
+    let script = script.replace(RUN, &format!("{} ", binary.display()));
     let mut shell = Command::new("bash");
     // A proxy that the reader has set is not for a server on loopback.
     shell.args(["-euo", "pipefail", "-c", &script]).env("no_proxy", "127.0.0.1").env("NO_PROXY", "127.0.0.1");
+    // What commands remember goes with the walk.
+    let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+    shell.env("XDG_STATE_HOME", state.path());
     let printed = crate::run::output(&mut shell)?;
     server.stop()?;
     for (step, printed) in steps.iter().zip(printed.split(SEPARATOR)) {
