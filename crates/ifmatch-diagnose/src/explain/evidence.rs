@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::hash_map::DefaultHasher;
 
+/// The method of a request that is not known.
+pub(super) const UNKNOWN_METHOD: &str = "?";
+
 /// What something was read from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -124,7 +127,7 @@ impl Exchange {
             number,
             at: None,
             took_ms: None,
-            method: "?".to_owned(),
+            method: UNKNOWN_METHOD.to_owned(),
             url: String::new(),
             key: String::new(),
             sent: None,

@@ -1,5 +1,6 @@
 //! Conditions that are not there: never sent, not readable, the wrong one, or lost on the way.
 
+use super::super::evidence::UNKNOWN_METHOD;
 use super::{Cause, Failed, request};
 use crate::explain::evidence::{Answer, Exchange};
 use crate::explain::fields::origin;
@@ -106,7 +107,7 @@ pub(in crate::explain) fn open_write(story: &Story<'_>, at: usize) -> Cause {
 fn instead(failed: &Failed<'_>) -> String {
     let url = &failed.exchange.url;
     let method = match failed.exchange.method.as_str() {
-        "?" => "write",
+        UNKNOWN_METHOD => "write",
         method => method,
     };
     match last_read(failed) {

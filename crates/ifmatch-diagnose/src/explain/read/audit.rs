@@ -1,6 +1,6 @@
 //! Records of ifmatch's audit, one or many lines of them.
 
-use super::super::evidence::{Answer, Audited, Content, Exchange, Got, Writer};
+use super::super::evidence::{Answer, Audited, Content, Exchange, Got, UNKNOWN_METHOD, Writer};
 use super::super::fields::{Fields, Secrets, key, shown_url};
 use super::super::moment::Moment;
 use super::super::said::{Meaning, Said};
@@ -54,7 +54,7 @@ fn exchange(number: usize, record: &Value) -> Exchange {
     let is = |name: &str| record.get(name).and_then(Value::as_bool).unwrap_or(false);
     let mut exchange = Exchange::new(number);
     exchange.at = text("@timestamp").and_then(Moment::parse);
-    exchange.method = text("http.request.method").unwrap_or("?").chars().take(32).collect();
+    exchange.method = text("http.request.method").unwrap_or(UNKNOWN_METHOD).chars().take(32).collect();
     let path = text("url.path").unwrap_or_default();
     (exchange.url, exchange.key) = (shown_url(path), key(path));
     let action = text("event.action").unwrap_or_default();

@@ -7,7 +7,7 @@ mod har;
 mod raw;
 mod words;
 
-use super::evidence::{Answer, Evidence, Exchange, Got, Source};
+use super::evidence::{Answer, Evidence, Exchange, Got, Source, UNKNOWN_METHOD};
 use super::fields::{Fields, Secrets};
 use super::said::Said;
 use serde_json::Value;
@@ -145,7 +145,19 @@ fn problem(input: &[u8], secrets: &Secrets) -> Result<Vec<Exchange>, Unreadable>
     }
     let said = Said::read(input, secrets);
     let mut exchange = Exchange::new(1);
-    exchange.method = said.method.clone().unwrap_or_else(|| "?".to_owned());
+    told_of(&mut exchange, &said);
+    let mut fields = Fields::default();
+    if let Some(tag) = &said.current_tag {
+        fields.set("etag", tag);
+    }
+    let status = said.status.or_else(|| said.meaning.map(usual_status)).unwrap_or(0);
+    exchange.answer = Answer::Got(Box::new(Got { status, fields, content: None, said }));
+    Ok(vec![exchange])
+}
+
+/// What the body of an answer tells of a request of which nothing else is known.
+fn told_of(exchange: &mut Exchange, said: &Said) {
+    exchange.method = said.method.clone().unwrap_or_else(|| UNKNOWN_METHOD.to_owned());
     exchange.url = said.target.clone().unwrap_or_default();
     exchange.key.clone_from(&exchange.url);
     if let Some(received) = &said.received {
@@ -164,13 +176,6 @@ fn problem(input: &[u8], secrets: &Secrets) -> Result<Vec<Exchange>, Unreadable>
         sent.set("if-match", tag);
         exchange.sent = Some(sent);
     }
-    let mut fields = Fields::default();
-    if let Some(tag) = &said.current_tag {
-        fields.set("etag", tag);
-    }
-    let status = said.status.or_else(|| said.meaning.map(usual_status)).unwrap_or(0);
-    exchange.answer = Answer::Got(Box::new(Got { status, fields, content: None, said }));
-    Ok(vec![exchange])
 }
 
 /// The status of a refusal whose body does not tell.

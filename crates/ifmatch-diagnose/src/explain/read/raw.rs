@@ -1,10 +1,10 @@
 //! Requests and answers as text: as they are on the wire, as `curl -i` and `curl -v` show them, or a whole terminal
 //! session with several commands.
 
-use super::super::evidence::{Answer, Content, Exchange, Got};
+use super::super::evidence::{Answer, Content, Exchange, Got, UNKNOWN_METHOD};
 use super::super::fields::{Fields, Secrets, key, shown_url};
 use super::super::said::Said;
-use super::{ENTRIES_MAX, Unreadable, agent, command};
+use super::{ENTRIES_MAX, Unreadable, agent, command, told_of};
 use ifmatch_client::wire::Url;
 
 /// Whether a text has a line that begins a request or an answer.
@@ -234,7 +234,11 @@ impl Reader<'_> {
             (State::RequestContent, _) => open.content = Some(Content::of(body.as_bytes())),
             (State::AnswerContent, Answer::Got(got)) => {
                 if got.status >= 300 {
-                    got.said = Said::read(body.as_bytes(), self.secrets);
+                    let said = Said::read(body.as_bytes(), self.secrets);
+                    got.said = said.clone();
+                    if open.method == UNKNOWN_METHOD && open.sent.is_none() {
+                        told_of(open, &said);
+                    }
                 } else if got.status == 200 && !body.is_empty() {
                     got.content = Some(Content::of(body.as_bytes()));
                 }
@@ -308,6 +312,16 @@ mod tests {
             (1, "PUT".into(), "http://h:1/a".into(), Some("\"7\"".into()), Some(412), Some("\"8\"".into()));
         assert_eq!(told, [expected]);
         assert_eq!(read_all("HTTP/2 428\ncontent-type: text/plain\n\nno")[0].4, Some(428));
+    }
+
+    #[test]
+    fn the_body_of_an_answer_alone_tells_of_the_request() {
+        let told = read_all(
+            "HTTP/1.1 412 Precondition Failed\r\nETag: \"9\"\r\n\r\n\
+             {\"code\":\"stale_version\",\"applied\":false,\"method\":\"PUT\",\"target\":\"/a\",\"your_etag\":\"\\\"7\\\"\"}",
+        );
+        let tags = (Some("\"7\"".to_owned()), Some(412), Some("\"9\"".to_owned()));
+        assert_eq!(told, [(1, "PUT".to_owned(), "/a".to_owned(), tags.0, tags.1, tags.2)]);
     }
 
     #[test]
