@@ -13,6 +13,7 @@ mod server;
 mod test;
 mod tidy;
 mod tools;
+mod verdicts;
 mod workspace;
 
 use server::Profile;
@@ -34,6 +35,7 @@ Tasks:
   docs                  Writes the pages of docs/ that are made from code.
   readme [--debug]      Runs the commands of the README against a real server and compares what they print.
   clients [--debug]     The whole cycle of a write with curl, Python requests, Node fetch and a page in Chromium.
+  verdicts [--debug]    What servers that people run do with updates, directly and behind the gateway: docs/src/verdicts.md.
   bench [ARGS]...       All benchmarks. ARGS go to each of them.
   bench gateway [ARGS]  The gateway alone, beside nginx and HAProxy (which have to be installed).
   dist                  The release archive, with manual page, completions and checksum, in target/dist.
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         ["readme", "--debug"] => readme::task(Profile::Debug),
         ["clients"] => clients::task(Profile::Release),
         ["clients", "--debug"] => clients::task(Profile::Debug),
+        ["verdicts"] => verdicts::task(Profile::Release),
+        ["verdicts", "--debug"] => verdicts::task(Profile::Debug),
         ["bench", ref rest @ ..] => bench::task(rest),
         ["dist"] => dist::task(),
         _ => Err(format!("`{}` is not understood.\n\n{HELP}", arguments.join(" "))),

@@ -13,6 +13,7 @@ use ifmatch_diagnose::race::{
     self, Create, Ending, Journal, JournalError, Observer, Plan, PrepareError, Prepared, Progress, ROUNDS,
     Race, Stop, Verdict,
 };
+use ifmatch_diagnose::text;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use std::fs;
@@ -91,15 +92,20 @@ Examples:
   ifmatch race http://localhost:3000/orders/42
   ifmatch race :3000/orders/42 --field /note --yes
   ifmatch race https://api.example/v1/orders/42 --bearer TOKEN --method PATCH
-  ifmatch race :3000/orders/42 --create 'PUT /orders/{new}'      creators and deletions too
-  ifmatch race :3000/orders/42 --dry-run                         tell what would be sent
-  ifmatch race :3000/orders/42 --yes --output junit > race.xml   in CI
 
-The original is put back at the end, also on Ctrl-C; if the race is killed, --restore puts it back. Until then it is kept in
-$XDG_STATE_HOME/ifmatch/race (~/.local/state/ifmatch/race), which only you can read.
+  What would be sent, and nothing else:
+    ifmatch race :3000/orders/42 --dry-run
+  Creators and deletions too:
+    ifmatch race :3000/orders/42 --create 'PUT /orders/{new}'
+  In CI:
+    ifmatch race :3000/orders/42 --yes --output junit > race.xml
 
-Exit codes: 0 PROTECTED, or OPT-IN with --allow opt-in; 1 updates are lost; 2 usage; 3 INCONCLUSIVE, or the API was not
-reached.";
+The original is put back at the end, also on Ctrl-C; if the race is killed,
+--restore puts it back. Until then it is kept in ~/.local/state/ifmatch/race
+($XDG_STATE_HOME/ifmatch/race), which only you can read.
+
+Exit codes: 0 PROTECTED, or OPT-IN with --allow opt-in; 1 updates are lost;
+2 usage; 3 INCONCLUSIVE, or the API was not reached.";
 
 /// A verdict that may be no finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -215,7 +221,8 @@ fn agreed(prepared: &Prepared, flags: &RaceFlags) -> Result<bool, Failure> {
             "race writes: {intent}\n  Nobody can be asked here, so nothing was written. --yes says that it may, --dry-run tells what would be sent."
         )));
     }
-    output::ask(&format!("{intent} Continue? [y/N] "));
+    let question = text::wrap(&format!("{intent} Continue? [y/N]"), report::width(), "");
+    output::ask(&format!("{question} "));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| format!("standard input: {error}"))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -270,7 +270,7 @@ fn write(prepared: &Prepared, session: &Session<'_>, original: &State) -> Reques
 }
 
 /// The status with which writes were done.
-fn answered(tally: &Tally) -> String {
+pub(super) fn answered(tally: &Tally) -> String {
     let done =
         tally.typical().and_then(|round| round.statuses.iter().flatten().find(|status| **status < 300));
     done.map_or_else(|| "2xx".to_owned(), ToString::to_string)

@@ -168,12 +168,16 @@ fn cases(seen: &Evidence) -> Vec<Case> {
             (3, "same-if-match", "same valid If-Match, sent together", "more than one done", "one done"),
             &seen.together,
         ),
-        bare(&seen.bare),
+        bare(&seen.bare, &seen.unconditional),
         tallied(
             (5, "if-none-match", "If-None-Match: * on what is there", "overwrote", "refused"),
             &seen.existing,
         ),
     ];
+    if seen.right == Serial::Untried && cases.iter().any(|case| case.mood != Mood::Skipped) {
+        let untried = cases.iter_mut().filter(|case| case.number == 3 && case.mood == Mood::Skipped);
+        untried.for_each(|case| case.says = "no tag to send".to_owned());
+    }
     let none = Tally::default();
     for (words, tally) in [
         (
@@ -204,9 +208,9 @@ fn tallied((number, id, title, bad, good): Words, tally: &Tally) -> Case {
     Case { number, id, title, statuses, says, mood, found: tally.found, of: tally.of }
 }
 
-fn bare(bare: &Serial) -> Case {
+fn bare(bare: &Serial, tally: &Tally) -> Case {
     let (statuses, says, mood) = match bare {
-        Serial::Accepted => ("2xx".to_owned(), "done", Mood::Bad),
+        Serial::Accepted => (findings::answered(tally), "done", Mood::Bad),
         Serial::Refused(status) => (status.to_string(), "refused", Mood::Good),
         Serial::Untried => (String::new(), "not tried", Mood::Skipped),
         Serial::Unclear(_) => (String::new(), "decides nothing", Mood::Unclear),
