@@ -56,6 +56,11 @@ impl Marks {
         self.next
     }
 
+    /// So many are used.
+    pub(super) fn used(&mut self, marks: u32) {
+        self.next = self.next.max(marks);
+    }
+
     /// As text. All of a run are equally long, up to 9999: a tag made of time and length should have to tell them apart.
     pub(super) fn text(&self, mark: Mark) -> String {
         format!("{}{:04}", self.prefix, mark.0)

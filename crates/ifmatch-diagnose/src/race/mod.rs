@@ -53,6 +53,7 @@ mod reply;
 mod report;
 mod restore;
 mod run;
+mod rush;
 mod session;
 mod tally;
 mod validators;

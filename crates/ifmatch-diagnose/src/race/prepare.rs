@@ -163,9 +163,15 @@ impl Prepared {
         let writers = u32::try_from(self.plan.writers).unwrap_or(2);
         let has_tag = u32::from(self.original.tag.is_some());
         let creates = u32::from(self.plan.create.is_some());
+        let is_fast = u32::from(self.plan.rate().is_none());
+        let rush = is_fast * rounds * super::rush::WRITES;
         // Control, test 1, test 2, test 3 with crowds of one, two and four times the writers, test 5, and those that create.
         let crowds = (writers + (2 * writers).min(32) + (4 * writers).min(32)) * rounds * NARROW / 3;
-        5 + rounds * writers + rounds * 3 + has_tag * crowds + 3 + creates * rounds * (3 * writers + 12)
+        5 + rounds * writers
+            + rounds * 3
+            + has_tag * (crowds + rush)
+            + 6
+            + creates * rounds * (3 * writers + 12)
     }
 
     /// About how long it takes if the rate decides, in seconds; nothing if it does not.

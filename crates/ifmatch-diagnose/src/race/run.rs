@@ -96,6 +96,7 @@ impl Prepared {
         session.unconditional(&mut seen.unconditional).await?;
         session.stale(basis, seen).await?;
         session.together(basis, seen).await?;
+        session.rush(basis, seen).await?;
         session.existing(basis, seen).await?;
         if let Some(create) = &self.plan.create {
             session.created(create, basis, &self.original, seen, made).await?;

@@ -32,7 +32,7 @@ pub struct Tally {
     pub at_least: f64,
     /// And at most this, with 95 % confidence.
     pub at_most: f64,
-    /// Each round.
+    /// Each round, in order; of those of writers who write on and on only those that lost something.
     pub rounds: Vec<Round>,
 }
 
@@ -51,6 +51,18 @@ impl Tally {
         self.at_least = at_least(self.found, self.of);
         self.at_most = at_most(self.found, self.of);
         self.rounds.push(Round { statuses: replies.iter().map(|reply| reply.status()).collect(), lost });
+    }
+
+    /// A round that decides something and is not told one by one: so many writes of whom at most one should have been
+    /// accepted.
+    pub(super) fn count(&mut self, accepted: u32) {
+        let lost = accepted.saturating_sub(1);
+        self.of += 1;
+        self.found += u32::from(lost > 0);
+        self.lost += lost;
+        self.acknowledged += accepted;
+        self.at_least = at_least(self.found, self.of);
+        self.at_most = at_most(self.found, self.of);
     }
 
     /// The round that shows best what was found: one that lost, else one that decides something, else any.

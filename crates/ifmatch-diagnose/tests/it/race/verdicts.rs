@@ -22,8 +22,12 @@ fn open() -> Habits {
 fn who_does_everything_right_is_protected() {
     let race = race_of(Habits::default());
     assert_verdicts(&race, &[Protected]);
-    assert_eq!(race.evidence.together.of, 100);
-    assert!(race.findings[0].contains("none lost in 100 rounds (at most 3 %"), "{:?}", race.findings);
+    assert!(race.evidence.together.of > 100, "{}", race.evidence.together.of);
+    assert!(
+        race.findings[0].contains("none lost in ") && race.findings[0].contains(" (at most "),
+        "{:?}",
+        race.findings
+    );
     let other_status = race_of(Habits { required_status: 403, ..Habits::default() });
     assert_verdicts(&other_status, &[Protected]);
     assert!(other_status.remarks.iter().any(|remark| remark.contains("403; 428 would say")));
