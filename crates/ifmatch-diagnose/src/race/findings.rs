@@ -8,7 +8,7 @@ use super::report::Reproduction;
 use super::run::Course;
 use super::session::{Ripens, Session, State};
 use super::tally::Tally;
-use super::verdict::{Verdict, doubts, ignored, is_own_dialect};
+use super::verdict::{Verdict, doubts, ignored, is_own_dialect, protects};
 use crate::curl;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use ifmatch_client::secret;
@@ -41,7 +41,11 @@ fn of(verdict: Verdict, seen: &Evidence) -> Vec<String> {
                 "Writers that send no condition erase each other: {}",
                 share(&seen.unconditional, "an acknowledged write vanished")
             ),
-            format!("Writers that send If-Match are safe, as far as was seen: {}", none(&seen.together)),
+            if protects(seen) {
+                format!("Writers that send If-Match are safe, as far as was seen: {}", none(&seen.together))
+            } else {
+                "Whether writers that send If-Match are safe was not found out.".to_owned()
+            },
         ],
         Verdict::Protected => vec![format!(
             "Nobody could erase what it had not seen. Of writers with the same tag only one was done: {}",

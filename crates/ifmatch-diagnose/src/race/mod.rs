@@ -26,7 +26,8 @@
 //!   contents, which comes to the same.
 //! - **LOSES UPDATES**: writes without a condition erase each other, and no condition protects (one of the above, or no tag
 //!   that can be sent back).
-//! - **OPT-IN**: writes without a condition erase each other, and conditions protect whoever sends them.
+//! - **OPT-IN**: writes without a condition erase each other, and conditions protect whoever sends them, or it was not found out
+//!   whether they do, which is said then.
 //! - **PROTECTED**: a write without a condition is refused (with any status, if the same write with the right tag is done),
 //!   as is one with a false condition, and of several with the same tag one is done. Or: the API looks at something in the
 //!   content, and writers with old content are refused although they send no condition.

@@ -61,13 +61,14 @@ pub fn verdicts(seen: &Evidence) -> Vec<Verdict> {
             || found(&seen.delete_update)
             || (seen.repeated_tag.is_some() && protects_serially(seen)));
     let erases = seen.unconditional.found > 0;
-    let protects = protects_serially(seen) && is_atomic(seen) && !not_atomic;
+    // Known, not only not shown to protect: what was not tried, or not decided, is not held against anybody.
+    let is_open = ignores || not_atomic || matches!(seen.right, Serial::Refused(_) | Serial::Untried);
     let mut all = Vec::new();
     let mut add = |verdict, applies: bool| all.extend(applies.then_some(verdict));
     add(Verdict::Ignores, ignores);
     add(Verdict::NotAtomic, not_atomic);
-    add(Verdict::LosesUpdates, erases && !protects);
-    add(Verdict::OptIn, erases && protects && !ignores);
+    add(Verdict::LosesUpdates, erases && is_open);
+    add(Verdict::OptIn, erases && !is_open);
     let is_clean = seen.unconditional.of > 0 && !erases && !ignores;
     add(Verdict::Protected, is_clean && is_atomic(seen) && !not_atomic && demands(seen));
     if all.is_empty() {
@@ -84,6 +85,11 @@ pub(super) fn ignored(seen: &Evidence) -> Vec<&'static str> {
     fields.extend((seen.existing.found > 0).then_some("If-None-Match"));
     fields.extend((stale_delete && seen.stale.found == 0).then_some("If-Match of DELETE"));
     fields
+}
+
+/// Whether conditions were shown to protect whoever sends them.
+pub(super) fn protects(seen: &Evidence) -> bool {
+    protects_serially(seen) && is_atomic(seen)
 }
 
 /// A right tag is taken, a wrong one is not.
@@ -238,6 +244,19 @@ mod tests {
         assert_eq!(all(|seen| seen.bare = Serial::Unclear(String::new())), [Inconclusive]);
         // Done without a condition, and still nothing was lost, for a reason that was not seen.
         assert_eq!(all(|seen| seen.bare = Serial::Accepted), [Inconclusive]);
+    }
+
+    /// Stopped after the first test: that updates are lost is known, and no more.
+    #[test]
+    fn what_was_not_tried_is_not_held_against_anybody() {
+        let stopped = |seen: &mut Evidence| {
+            open(seen);
+            (seen.stale, seen.together) = (Tally::default(), Tally::default());
+        };
+        assert_eq!(all(stopped), [OptIn]);
+        let mut seen = right();
+        stopped(&mut seen);
+        assert!(!protects(&seen));
     }
 
     #[test]
