@@ -29,6 +29,9 @@ const CROWD: usize = 4;
 /// Writes for each round that was asked for; then it ends.
 pub(super) const WRITES: u32 = 60;
 
+/// The tag of a state that a write was told to have replaced, and with which status.
+type Replaced = (String, Option<u16>);
+
 /// What its writers have in common.
 struct Common {
     url: Url,
@@ -74,19 +77,19 @@ impl Session<'_> {
             let (http, common) = (http.clone(), Arc::clone(&common));
             running.spawn(async move { common.write(&http).await });
         }
-        let mut replaced: BTreeMap<String, u32> = BTreeMap::new();
+        let mut replaced: BTreeMap<String, Vec<Option<u16>>> = BTreeMap::new();
         while let Some(done) = running.join_next().await {
-            for tag in done.unwrap_or_default() {
-                *replaced.entry(tag).or_default() += 1;
+            for (tag, status) in done.unwrap_or_default() {
+                replaced.entry(tag).or_default().push(status);
             }
         }
         self.marks.used(common.next.load(Ordering::Relaxed));
         self.requests += common.requests.load(Ordering::Relaxed);
         self.unanswered += common.unanswered.load(Ordering::Relaxed);
-        for accepted in replaced.into_values() {
+        for statuses in replaced.into_values() {
+            let accepted = u32::try_from(statuses.len()).unwrap_or(u32::MAX);
             seen.together.count(accepted);
             if accepted > 1 {
-                let statuses = vec![Some(200); accepted as usize];
                 seen.together.rounds.push(Round { statuses, lost: Some(accepted - 1) });
             }
         }
@@ -96,7 +99,7 @@ impl Session<'_> {
 
 impl Common {
     /// One writer; the tags of the states that it was told to have replaced.
-    async fn write(&self, http: &Http) -> Vec<String> {
+    async fn write(&self, http: &Http) -> Vec<Replaced> {
         let mut replaced = Vec::new();
         while self.goes_on() {
             let Some(done) = self.once(http).await else { break };
@@ -113,7 +116,7 @@ impl Common {
     }
 
     /// One read and one write; nothing if that cannot go on, else the tag if the write was accepted.
-    async fn once(&self, http: &Http) -> Option<Option<String>> {
+    async fn once(&self, http: &Http) -> Option<Option<Replaced>> {
         self.requests.fetch_add(2, Ordering::Relaxed);
         let read = http.send(&read_request(self.url.clone())).await.ok()?;
         let tag: Tag = read.tag().filter(|tag| !tag.is_weak() && read.status == http::StatusCode::OK)?;
@@ -129,7 +132,7 @@ impl Common {
                 None
             }
             Reply::Status { wait: Some(_), .. } => None,
-            reply => Some(reply.is_accepted().then(|| tag.to_string())),
+            reply => Some(reply.is_accepted().then(|| (tag.to_string(), reply.status()))),
         }
     }
 }
