@@ -176,7 +176,8 @@ async fn command(flags: &RaceFlags, format: Output, is_quiet: bool) -> Ended {
 fn exit(race: &Race, flags: &RaceFlags) -> Exit {
     match race.verdict {
         Verdict::Inconclusive => Exit::Inconclusive,
-        Verdict::OptIn if flags.allow == Some(Allowed::OptIn) => Exit::Fine,
+        // Not if nobody knows whether conditions protect.
+        Verdict::OptIn if flags.allow == Some(Allowed::OptIn) && race.conditions_protect => Exit::Fine,
         verdict if verdict.is_finding() => Exit::Finding,
         _ => Exit::Fine,
     }

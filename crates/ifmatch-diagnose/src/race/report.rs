@@ -23,6 +23,8 @@ pub struct Race {
     pub verdicts: Vec<Verdict>,
     /// The same for people: `IGNORES IF-MATCH, LOSES UPDATES`.
     pub headline: String,
+    /// Whether writers that send a condition were shown to be safe: their rounds were decided, and none lost.
+    pub conditions_protect: bool,
     /// What was found, a sentence for each verdict.
     pub findings: Vec<String>,
     /// Why it cannot be told, if it cannot; or why not all of it.
@@ -144,6 +146,7 @@ impl Race {
             fix: findings::fix(verdict, &plan.url),
             restored,
             kept,
+            conditions_protect: course.halt.is_none() && super::verdict::protects(&course.seen),
             stopped: matches!(course.halt, Some(super::reasons::Halt::Stopped)),
             requests: session.requests,
             seconds: took.as_secs_f64(),

@@ -27,7 +27,7 @@ const TIME_MAX: Duration = Duration::from_secs(4);
 const CROWD: usize = 4;
 
 /// Writes for each round that was asked for; then it ends.
-pub(super) const WRITES: u32 = 60;
+pub(super) const WRITES: u32 = 100;
 
 /// The tag of a state that a write was told to have replaced, and with which status.
 type Replaced = (String, Option<u16>);

@@ -8,16 +8,19 @@ use serde::Serialize;
 
 /// What an API does with updates. Worst first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
     /// A write whose condition was false was done.
     Ignores,
     /// Conditions are looked at, and writes with the same valid one are done all the same: look and write are two steps,
     /// or one tag stands for two contents.
+    #[serde(rename = "NOT ATOMIC")]
     NotAtomic,
     /// Writes without a condition are done and erase each other, and no condition protects from it.
+    #[serde(rename = "LOSES UPDATES")]
     LosesUpdates,
     /// Conditions protect whoever sends them; writes without one are done and erase what they have not seen.
+    #[serde(rename = "OPT-IN")]
     OptIn,
     /// No way was found to erase what one has not seen.
     Protected,

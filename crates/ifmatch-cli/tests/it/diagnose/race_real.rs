@@ -7,17 +7,17 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use tempfile::TempDir;
 
-const LOST: &str = "LOSES_UPDATES";
+const LOST: &str = "LOSES UPDATES";
 
 /// What is true of each.
 fn verdicts(kind: Kind) -> &'static [&'static [&'static str]] {
     match kind {
         Kind::NginxDav | Kind::JsonServer | Kind::Flask | Kind::HttpServer => &[&["IGNORES", LOST]],
-        Kind::ApacheDav | Kind::WsgiDav | Kind::Django => &[&["NOT_ATOMIC", LOST]],
-        Kind::FlaskSmorest => &[&["NOT_ATOMIC"]],
-        Kind::Lighttpd | Kind::Radicale => &[&["OPT_IN"]],
+        Kind::ApacheDav | Kind::WsgiDav | Kind::Django => &[&["NOT ATOMIC", LOST]],
+        Kind::FlaskSmorest => &[&["NOT ATOMIC"]],
+        Kind::Lighttpd | Kind::Radicale => &[&["OPT-IN"]],
         // Its window is a few instructions of an interpreter that runs one thread at a time: it can be missed, never made up.
-        Kind::Kinto => &[&["NOT_ATOMIC", LOST], &["OPT_IN"]],
+        Kind::Kinto => &[&["NOT ATOMIC", LOST], &["OPT-IN"]],
     }
 }
 

@@ -80,6 +80,7 @@ fn who_stops_it_gets_the_original_back() {
     // What was not tried is not called safe.
     assert!(race.evidence.together.of <= 5, "{race:#?}");
     assert_eq!(race.headline, "INCONCLUSIVE");
+    assert!(!race.conditions_protect);
 }
 
 /// Somebody else's write is the last thing that a proof of lost updates may erase.

@@ -61,6 +61,7 @@ fn who_looks_first_and_writes_later_is_not_atomic() {
 fn who_leaves_it_to_clients_is_opt_in() {
     let race = race_of(open());
     assert_verdicts(&race, &[OptIn]);
+    assert!(race.conditions_protect);
     assert!(race.findings[0].contains("in 10 of 10 rounds an acknowledged write vanished (at least 74 %"));
 }
 
