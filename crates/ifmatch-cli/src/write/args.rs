@@ -42,9 +42,12 @@ readable by you only.";
 /// What is written.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct Content {
-    /// name=text and name:=JSON change members of what is there; a[b]=text is member b of member a; @FILE or - (standard
-    /// input) is a whole content
-    #[arg(value_name = "WHAT")]
+    /// Changes of members, or a whole content
+    #[arg(
+        value_name = "WHAT",
+        help = "name=text and name:=JSON change members of what is there; a[b]=text is member b of member a; @FILE or - \
+                (standard input) is a whole content"
+    )]
     pub(crate) items: Vec<String>,
     /// A whole content; @FILE for that of a file, @- for standard input
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]

@@ -1,8 +1,8 @@
 //! Proof whether an HTTP API loses updates: several writers really race on one resource.
 //!
-//! [`prepare`] reads the resource and chooses what to write; nothing is written before [`Prepared::run`]. That races,
+//! [`prepare()`] reads the resource and chooses what to write; nothing is written before [`Prepared::run`]. That races,
 //! puts the original back, and gives a [`Race`], the report. A [`Journal`] on disk holds the original meanwhile, so that
-//! [`restore`] can put it back after anything.
+//! [`restore()`] can put it back after anything.
 //!
 //! # What is called lost
 //!
