@@ -85,7 +85,9 @@ impl Said {
             None => Self::foreign(body),
         };
         let number = |name: &str| body.get(name).and_then(Value::as_u64).and_then(status);
-        said.status = number("status").or_else(|| number("code")).or_else(|| number("statusCode"));
+        let inner = || body.pointer("/error/code").and_then(Value::as_u64).and_then(status);
+        said.status =
+            number("status").or_else(|| number("code")).or_else(|| number("statusCode")).or_else(inner);
         let masked = |value: &mut Option<String>| {
             if let Some(text) = value {
                 *text = secrets.out_of(text);
@@ -145,8 +147,17 @@ impl Said {
             "/reason",
             "/title",
         ];
-        const CODES: [&str; 6] =
-            ["/error/code", "/odata.error/code", "/error/type", "/code", "/reason", "/error"];
+        const CODES: [&str; 9] = [
+            "/error/code",
+            "/odata.error/code",
+            "/error/errors/0/reason",
+            "/error/status",
+            "/error/type",
+            "/code",
+            "/reason",
+            "/error",
+            "/sys/id",
+        ];
         let at = |path: &&str| body.pointer(path).and_then(Value::as_str);
         let message = MESSAGES.iter().find_map(at);
         let code = CODES.iter().find_map(at);
@@ -224,7 +235,9 @@ pub(super) fn meaning(words: &str) -> Option<Meaning> {
     {
         return Some(Meaning::Malformed);
     }
-    const STALE: [&str; 17] = [
+    const STALE: [&str; 18] = [
+        // Dataverse's ConcurrencyVersionMismatch.
+        "0x80060882",
         "object has been modified",
         "conditionnotmet",
         "preconditionfailed",
@@ -300,7 +313,10 @@ mod tests {
                 r#"{"odata.error":{"code":"UpdateConditionNotSatisfied","message":{"lang":"en-US","value":"The update condition specified in the request was not satisfied."}}}"#,
                 Some(Stale),
             ),
-            (r#"{"sys":{"type":"Error","id":"VersionMismatch"},"message":"","details":{}}"#, None),
+            (r#"{"sys":{"type":"Error","id":"VersionMismatch"},"message":"","details":{}}"#, Some(Stale)),
+            (r#"{"error":{"code":412,"errors":[{"reason":"conditionNotMet"}]}}"#, Some(Stale)),
+            (r#"{"error":{"code":"0x80060882","message":"The version of the record differs"}}"#, Some(Stale)),
+            (r#"{"error":"Name already taken"}"#, None),
             (
                 r#"{"error":{"type":"idempotency_error","message":"Keys for idempotent requests can only be used with the same parameters they were first used with."}}"#,
                 Some(KeyReused),

@@ -94,7 +94,12 @@ impl<'a> Story<'a> {
         let mut of_resource: Vec<Vec<usize>> = Vec::new();
         let mut resource = Vec::with_capacity(exchanges.len());
         for (index, exchange) in exchanges.iter().enumerate() {
-            let number = *numbers.entry(destination(&exchange.key, &moved)).or_insert(of_resource.len());
+            let number = if exchange.key.is_empty() {
+                // An answer to nobody knows what: it has nothing to do with any other.
+                of_resource.len()
+            } else {
+                *numbers.entry(destination(&exchange.key, &moved)).or_insert(of_resource.len())
+            };
             if number == of_resource.len() {
                 of_resource.push(Vec::new());
             }

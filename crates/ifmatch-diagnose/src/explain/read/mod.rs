@@ -3,6 +3,7 @@
 
 mod audit;
 mod command;
+mod framing;
 mod har;
 mod raw;
 mod words;
@@ -151,6 +152,12 @@ fn problem(input: &[u8], secrets: &Secrets) -> Result<Vec<Exchange>, Unreadable>
         fields.set("etag", tag);
     }
     let status = said.status.or_else(|| said.meaning.map(usual_status)).unwrap_or(0);
+    if said.meaning.is_none() && !matches!(status, 412 | 428) {
+        return Err(Unreadable::new(
+            "this body says nothing about a condition, so it cannot be told whether one was refused\n  pass answer and body, \
+             as `curl -i` shows them, or the request as well, as `curl -v` does",
+        ));
+    }
     exchange.answer = Answer::Got(Box::new(Got { status, fields, content: None, said }));
     Ok(vec![exchange])
 }

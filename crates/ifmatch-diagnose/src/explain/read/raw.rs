@@ -4,8 +4,10 @@
 use super::super::evidence::{Answer, Content, Exchange, Got, UNKNOWN_METHOD};
 use super::super::fields::{Fields, Secrets, key, shown_url};
 use super::super::said::Said;
+use super::framing::{Framing, glued, glued_remark};
 use super::{ENTRIES_MAX, Unreadable, agent, command, told_of};
 use ifmatch_client::wire::Url;
+use std::collections::VecDeque;
 
 /// Whether a text has a line that begins a request or an answer.
 pub(super) fn is_raw(text: &str) -> bool {
@@ -18,7 +20,8 @@ pub(super) fn is_raw(text: &str) -> bool {
 /// How many lines are looked at to tell what a text is.
 const LINES_LOOKED_AT: usize = 200;
 
-/// Reads a text. A line that is neither a head nor part of one is content of what came before it.
+/// Reads a text. A line that is neither a head nor part of one is content of what came before it; content whose length
+/// is told is not looked into.
 pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, Unreadable> {
     let is_verbose = text.lines().any(|line| line.starts_with("< HTTP/"));
     let is_tls = is_verbose && text.lines().any(|line| line.starts_with("* SSL connection using"));
@@ -26,39 +29,50 @@ pub(super) fn read(text: &str, secrets: &mut Secrets) -> Result<Vec<Exchange>, U
         secrets,
         exchanges: Vec::new(),
         open: None,
+        asked: VecDeque::new(),
         state: State::Between,
+        framing: Framing::Open,
+        of_request: Framing::Open,
         body: String::new(),
         is_verbose,
+        is_marked: false,
         scheme: if is_tls { "https" } else { "http" },
     };
-    let mut lines = text.lines().zip(1..);
-    while let Some((line, number)) = lines.next() {
-        let line = line.trim_end_matches('\r');
-        if command::is_command(line) && !matches!(reader.state, State::Request | State::Answer) {
-            let mut whole = line.to_owned();
-            // The command goes on as long as it is not complete.
-            while goes_on(&whole) {
-                let Some((next, _)) = lines.next() else { break };
-                whole.push('\n');
-                whole.push_str(next);
-            }
-            reader.command(&whole)?;
-            continue;
-        }
-        let (mark, inner) = if is_verbose { unmarked(line) } else { (None, line) };
-        let is_content_of_request = is_verbose && mark.is_none() && reader.state == State::RequestContent;
-        if mark == Some('*') || is_verbose && is_meter(line) || is_content_of_request {
-            continue;
-        }
-        reader.line(inner, mark, number)?;
+    let mut lines = Lines { rest: text, number: 0 };
+    while let Some(line) = lines.next() {
+        reader.take(line, &mut lines)?;
         if reader.exchanges.len() > ENTRIES_MAX {
             return Err(Unreadable::new(format!("more than {ENTRIES_MAX} requests; pass fewer")));
         }
     }
     reader.end_message();
-    reader.end_exchange();
-    let Reader { exchanges, .. } = reader;
+    reader.end_command();
+    let Reader { mut exchanges, .. } = reader;
+    exchanges.iter_mut().zip(1..).for_each(|(exchange, number)| exchange.number = number);
     Ok(exchanges)
+}
+
+/// Lines that are left, and the number of the last one that was taken.
+struct Lines<'t> {
+    rest: &'t str,
+    number: usize,
+}
+
+impl<'t> Lines<'t> {
+    fn next(&mut self) -> Option<&'t str> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
+        self.rest = rest;
+        self.number += 1;
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.number += self.rest[..bytes].matches('\n').count();
+        self.rest = &self.rest[bytes..];
+    }
 }
 
 /// Whether a command has more lines.
@@ -104,35 +118,105 @@ struct Reader<'a> {
     secrets: &'a mut Secrets,
     exchanges: Vec<Exchange>,
     open: Option<Exchange>,
+    /// What a command asked for and was not seen yet.
+    asked: VecDeque<Exchange>,
     state: State,
+    /// Of the message that is read.
+    framing: Framing,
+    /// Of the request that is open.
+    of_request: Framing,
     body: String,
     /// As `curl -v` shows it: without the content of requests.
     is_verbose: bool,
+    /// The exchange that is open was shown by `curl -v`.
+    is_marked: bool,
     scheme: &'static str,
 }
 
 impl Reader<'_> {
+    /// One line, and what belongs to it of those behind.
+    fn take(&mut self, line: &str, lines: &mut Lines<'_>) -> Result<(), Unreadable> {
+        let in_head = matches!(self.state, State::Request | State::Answer);
+        if !in_head && command::is_command(line) {
+            let mut whole = line.to_owned();
+            // The command goes on as long as it is not complete.
+            while goes_on(&whole) {
+                let Some(next) = lines.next() else { break };
+                whole.push('\n');
+                whole.push_str(next);
+            }
+            return self.command(&whole);
+        }
+        let (mark, inner) = if self.is_verbose { unmarked(line) } else { (None, line) };
+        let is_content_of_request =
+            self.is_verbose && mark.is_none() && self.is_marked && self.state == State::RequestContent;
+        if mark == Some('*') || self.is_verbose && is_meter(line) || is_content_of_request {
+            return Ok(());
+        }
+        self.is_marked |= mark.is_some();
+        let in_content = matches!(self.state, State::RequestContent | State::AnswerContent);
+        let cut = match glued_remark(inner).filter(|_| self.is_verbose && in_content && mark.is_none()) {
+            Some(cut) => {
+                self.line(&inner[..cut], mark, lines.number)?;
+                return Ok(());
+            }
+            None => glued(inner, lines.rest.lines().next()).filter(|_| in_content && mark.is_none()),
+        };
+        if let Some(cut) = cut {
+            self.line(&inner[..cut], mark, lines.number)?;
+            self.is_marked = false;
+        }
+        self.line(&inner[cut.unwrap_or(0)..], mark, lines.number)?;
+        let is_empty = self.body.is_empty() && !self.is_marked;
+        if inner.is_empty() && in_head && is_empty {
+            self.framed(lines);
+        }
+        Ok(())
+    }
+
+    /// Takes the content whose length the head has told.
+    fn framed(&mut self, lines: &mut Lines<'_>) {
+        if let Some((content, bytes)) = self.framing.content(lines.rest) {
+            lines.skip(bytes);
+            self.body = content;
+            self.end_message();
+        }
+    }
+
     fn command(&mut self, text: &str) -> Result<(), Unreadable> {
         self.end_message();
-        self.end_exchange();
-        let mut made = command::of_text(text, self.exchanges.len() + 1, self.secrets)?;
-        self.open = made.pop();
-        self.exchanges.extend(made);
+        self.end_command();
+        let made = command::of_text(text, self.exchanges.len() + 1, self.secrets)?;
+        self.asked.extend(made);
         self.state = State::Between;
         Ok(())
     }
 
+    /// What a command asked for and did not come stays as it was asked for.
+    fn end_command(&mut self) {
+        self.end_exchange();
+        self.exchanges.extend(self.asked.drain(..));
+        self.is_marked = false;
+    }
+
     fn line(&mut self, line: &str, mark: Option<char>, number: usize) -> Result<(), Unreadable> {
         let in_head = matches!(self.state, State::Request | State::Answer);
+        // `curl -v` marks each request; anything else is content.
+        let may_be_request = !in_head && mark != Some('<') && (mark.is_some() || !self.is_marked);
+        // Content whose length is told and does not fit is still content.
+        let in_framed =
+            self.state == State::RequestContent && self.of_request != Framing::Open && mark.is_none();
         if let Some(status) = status_line(line).filter(|_| !in_head && mark != Some('>')) {
+            if self.shows_again(status, mark) {
+                return Ok(());
+            }
             self.end_message();
             self.begin_answer(status, line);
-        } else if let Some((method, target)) = request_line(line).filter(|_| !in_head && mark != Some('<')) {
+        } else if let Some((method, target)) = request_line(line).filter(|_| may_be_request && !in_framed) {
             self.end_message();
             self.begin_request(method, target);
         } else if in_head && line.is_empty() {
-            self.state =
-                if self.state == State::Request { State::RequestContent } else { State::AnswerContent };
+            self.end_head();
         } else if in_head {
             self.field(line, number)?;
         } else if matches!(self.state, State::RequestContent | State::AnswerContent) {
@@ -144,11 +228,43 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// `curl -iv` shows the head of an answer twice.
+    fn shows_again(&mut self, status: u16, mark: Option<char>) -> bool {
+        let is_fresh = self.state == State::AnswerContent && self.body.is_empty();
+        let Some(Answer::Got(got)) = self.open.as_mut().map(|open| &mut open.answer) else { return false };
+        let is_again = mark.is_none() && self.is_marked && is_fresh && got.status == status;
+        if is_again {
+            got.fields = Fields::default();
+            self.state = State::Answer;
+        }
+        is_again
+    }
+
+    fn end_head(&mut self) {
+        if self.state == State::Request {
+            self.of_request = self.framing;
+            self.state = State::RequestContent;
+            return;
+        }
+        let open = self.open.as_ref();
+        let is_interim = open.is_some_and(|open| matches!(open.answer, Answer::Unknown));
+        let status = open.and_then(Exchange::status);
+        if is_interim {
+            // The content of the request comes now.
+            self.framing = self.of_request;
+            self.state = State::RequestContent;
+            return;
+        }
+        if matches!(status, Some(204 | 304)) || open.is_some_and(|open| open.method == "HEAD") {
+            self.framing = Framing::Open;
+        }
+        self.state = State::AnswerContent;
+    }
+
     fn begin_request(&mut self, method: &str, target: &str) {
-        // `curl -v` shows as a request what a command before it has asked for.
-        let of_command =
-            self.open.take().filter(|open| matches!(open.answer, Answer::Unknown) && open.method == method);
         self.end_exchange();
+        // `curl -v` shows as a request what a command before it has asked for.
+        let of_command = self.asked.pop_front_if(|asked| asked.method == method);
         let mut exchange = of_command.unwrap_or_else(|| Exchange::new(self.exchanges.len() + 1));
         exchange.method = method.to_owned();
         exchange.sent = Some(Fields::default());
@@ -156,6 +272,8 @@ impl Reader<'_> {
             self.place(&mut exchange, target);
         }
         self.open = Some(exchange);
+        self.framing = Framing::Open;
+        self.of_request = Framing::Open;
         self.state = State::Request;
     }
 
@@ -177,10 +295,10 @@ impl Reader<'_> {
             }
             Some(open) if open.got().is_some() => {
                 self.exchanges.push(open);
-                Exchange::new(self.exchanges.len() + 1)
+                self.next_asked()
             }
             Some(open) => open,
-            None => Exchange::new(self.exchanges.len() + 1),
+            None => self.next_asked(),
         };
         if is_tunnel || status < 200 {
             // Nothing is said yet; its fields are read into nothing.
@@ -189,7 +307,12 @@ impl Reader<'_> {
             exchange.answer = Answer::Got(Box::new(Got { status, ..Got::default() }));
         }
         self.open = Some(exchange);
+        self.framing = Framing::Open;
         self.state = State::Answer;
+    }
+
+    fn next_asked(&mut self) -> Exchange {
+        self.asked.pop_front().unwrap_or_else(|| Exchange::new(self.exchanges.len() + 1))
     }
 
     fn field(&mut self, line: &str, number: usize) -> Result<(), Unreadable> {
@@ -204,6 +327,7 @@ impl Reader<'_> {
                 "line {number} stands among fields but is none; a head ends with an empty line"
             )));
         };
+        self.framing.field(name, value);
         match (&mut open.answer, self.state) {
             (Answer::Got(got), State::Answer) => got.fields.line(name, value, self.secrets),
             (_, State::Request) => {
@@ -230,7 +354,7 @@ impl Reader<'_> {
         let Some(open) = &mut self.open else { return };
         let body = body.trim_end_matches(['\n', '\r']);
         match (self.state, &mut open.answer) {
-            (State::RequestContent, _) if self.is_verbose => {}
+            (State::RequestContent, _) if self.is_marked => {}
             (State::RequestContent, _) => open.content = Some(Content::of(body.as_bytes())),
             (State::AnswerContent, Answer::Got(got)) => {
                 if got.status >= 300 {
@@ -249,7 +373,12 @@ impl Reader<'_> {
     }
 
     fn end_exchange(&mut self) {
-        self.exchanges.extend(self.open.take());
+        // A tunnel, or an interim answer alone, is nothing that could be told of.
+        let is_nothing = |open: &Exchange| {
+            matches!(open.answer, Answer::Unknown)
+                && (open.method == "CONNECT" || open.method == UNKNOWN_METHOD && open.sent.is_none())
+        };
+        self.exchanges.extend(self.open.take().filter(|open| !is_nothing(open)));
     }
 }
 
@@ -267,7 +396,7 @@ fn followed(from: &Exchange, number: usize) -> Exchange {
     next
 }
 
-fn status_line(line: &str) -> Option<u16> {
+pub(super) fn status_line(line: &str) -> Option<u16> {
     let rest = line.strip_prefix("HTTP/")?;
     let (version, rest) = rest.split_once(' ')?;
     let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -276,7 +405,7 @@ fn status_line(line: &str) -> Option<u16> {
 }
 
 /// Method and target of a request line. Its version has to be there: `GET /a` alone may be part of a sentence.
-fn request_line(line: &str) -> Option<(&str, &str)> {
+pub(super) fn request_line(line: &str) -> Option<(&str, &str)> {
     let mut parts = line.trim_end().splitn(3, ' ');
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     let is_method =

@@ -5,6 +5,7 @@ mod audit;
 mod har;
 mod masking;
 mod near_misses;
+mod texts;
 mod unreadable;
 
 use ifmatch_diagnose::explain::{ARTICLES, Evidence, Explanation, Options};
