@@ -11,7 +11,7 @@ use ifmatch_client::wire::{Answer, Request};
 const WHAT: &str = "a write and the reads after it";
 
 /// By which some servers tell beforehand that they want conditions.
-const POLICY: HeaderName = HeaderName::from_static("precondition-policy");
+pub(super) const POLICY: HeaderName = HeaderName::from_static("precondition-policy");
 
 /// Reads after the write that may still show the old tag, until that is a finding of its own anyway.
 const READS: usize = 3;
@@ -44,8 +44,8 @@ async fn written(look: &mut Look<'_>) {
     let Some(tag) = look.strong_tag() else {
         return look.unknown(WHAT, "nothing was written: there is no strong tag to write with");
     };
-    if !look.is_stable {
-        return look.unknown(WHAT, "nothing was written: the tag does not stay");
+    if let Some(why) = look.unsteady.clone() {
+        return look.unknown(WHAT, format!("nothing was written: {why}"));
     }
     if facts::coding(&look.base).is_some() {
         return look.unknown(WHAT, "nothing was written: the content is compressed");

@@ -21,17 +21,20 @@ pub(super) struct Coded {
 }
 
 pub(super) async fn check(look: &mut Look<'_>) {
-    let mut coded = Vec::new();
+    let (mut coded, mut plain) = (Vec::new(), Vec::new());
     for asked in CODINGS {
         let request = look.get_with(ACCEPT_ENCODING, asked);
         match look.read(&request).await {
             Ok(answer) if facts::coding(&answer).is_some() => coded.push(Coded { asked, request, answer }),
-            Ok(_) => {}
+            Ok(_) => plain.push(asked),
             Err(why) => look.unknown(WHAT, format!("{asked}: {why}")),
         }
     }
     if coded.is_empty() {
-        return look.ok("no compression", format!("asked for {}", CODINGS.join(", ")));
+        if !plain.is_empty() {
+            look.ok("no compression", format!("asked for {}", plain.join(", ")));
+        }
+        return;
     }
     if facts::coding(&look.base).is_some() {
         return look.unknown(WHAT, "it is compressed also for those who do not ask for it");
@@ -91,8 +94,8 @@ async fn own_tag(look: &mut Look<'_>, base: &Answer, coded: &Coded, names: &str)
     let what = format!("{names} has a tag of its own");
     let (Some(plain), Some(tag)) = (base.tag(), coded.answer.tag()) else { return };
     let (plain, tag) = (plain.to_string(), tag.to_string());
-    if !look.is_stable {
-        return look.unknown(&what, "the tag does not stay");
+    if let Some(why) = look.unsteady.clone() {
+        return look.unknown(&what, why);
     }
     let taken = taken(look, base, coded, &tag).await;
     let suffix = tag.strip_prefix(plain.trim_end_matches('"')).map(|rest| rest.trim_end_matches('"'));

@@ -19,9 +19,8 @@ const FIELDS: [(HeaderName, Severity); 4] = [
 ];
 
 pub(super) async fn check(look: &mut Look<'_>) {
-    if !look.is_stable {
-        look.unknown(WHAT, "two GETs show different things already");
-        return;
+    if let Some(why) = look.unsteady.clone() {
+        return look.unknown(WHAT, why);
     }
     let request = Request::new(Method::HEAD, look.base.url.clone());
     // Servers that send content with it spoil the connection for what comes after.
@@ -47,7 +46,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
     let after = match look.read(&get).await {
         Ok(after) if after.tag() == look.base.tag() && after.content == look.base.content => after,
         _ => {
-            look.is_stable = false;
+            look.unsteady.get_or_insert_with(|| CHANGED.to_owned());
             return look.unknown(WHAT, CHANGED);
         }
     };

@@ -4,8 +4,8 @@ use super::facts;
 use super::found::{Found, clean};
 use super::report::{Check, First, Inspection, Severity, State, Validators};
 use super::{CONTENT_BYTES_MAX, Plan, REQUESTS_MAX, Trouble, shown};
-use http::StatusCode;
 use http::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
+use http::{Method, StatusCode};
 use ifmatch_client::wire::{Access, Answer, Http, Request};
 use ifmatch_client::{Tag, secret};
 
@@ -26,12 +26,14 @@ pub(super) struct Look<'a> {
     watch: Watch<'a>,
     sent: usize,
     unanswered: usize,
+    /// Sentences for the end: what was asked for and could not be tested.
+    remarks: Vec<String>,
     redirected_from: Option<String>,
     /// The representation that everything is compared with.
     pub(super) base: Answer,
     first: First,
-    /// Whether all reads showed the same tag, so that others can be compared with it.
-    pub(super) is_stable: bool,
+    /// Why nothing can be compared with it, once that was seen: the reads showed different things, or nothing.
+    pub(super) unsteady: Option<Why>,
     /// The line by which a cache said that it answered by itself, if one has.
     pub(super) hit: Option<String>,
     /// Whether If-Match is evaluated on reads, once that is known.
@@ -78,7 +80,8 @@ impl<'a> Look<'a> {
             redirected_from,
             base,
             first,
-            is_stable: true,
+            unsteady: None,
+            remarks: Vec::new(),
             judges_reads: None,
             checks: Vec::new(),
             findings: Vec::new(),
@@ -139,7 +142,7 @@ impl<'a> Look<'a> {
         self.count()?;
         let http = self.http.clone();
         let answer = http.follow(request).await;
-        self.judge(answer.map_err(|error| error.to_string()))
+        self.judge(request, answer.map_err(|error| error.to_string()))
     }
 
     /// Whether what everything is compared with is still there. Asked before something is called wrong that a write in
@@ -153,14 +156,16 @@ impl<'a> Look<'a> {
     pub(super) async fn is_still(&mut self, earlier: &Answer) -> bool {
         let now = self.read(&Request::get(earlier.url.clone())).await;
         let is_still = now.is_ok_and(|now| now.tag() == earlier.tag() && now.content == earlier.content);
-        self.is_stable &= is_still;
+        if !is_still && self.unsteady.is_none() {
+            self.unsteady = Some(CHANGED.to_owned());
+        }
         is_still
     }
 
     async fn send(&mut self, http: &Http, request: &Request) -> Result<Answer, Why> {
         self.count()?;
         let answer = http.send(request).await;
-        self.judge(answer.map_err(|error| error.to_string()))
+        self.judge(request, answer.map_err(|error| error.to_string()))
     }
 
     fn count(&mut self) -> Result<(), Why> {
@@ -172,11 +177,19 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// An answer that says something; 501 does, about the method.
-    fn judge(&mut self, answer: Result<Answer, Why>) -> Result<Answer, Why> {
+    /// An answer that says something; 501 does, about the method. Whoever could read the resource a moment ago learns
+    /// nothing from a 401 now.
+    fn judge(&mut self, request: &Request, answer: Result<Answer, Why>) -> Result<Answer, Why> {
         let answer = answer.inspect_err(|_| self.unanswered += 1)?;
         let status = answer.status.as_u16();
-        if status == 429 || (status >= 500 && status != 501) {
+        let is_same = request.url == self.base.url;
+        let is_shut_out = is_same
+            && match request.method {
+                Method::GET => matches!(status, 401 | 403 | 407),
+                Method::HEAD => matches!(status, 401 | 407),
+                _ => false,
+            };
+        if is_shut_out || status == 429 || (status >= 500 && status != 501) {
             self.unanswered += 1;
             return Err(format!("answered {status}"));
         }
@@ -184,6 +197,12 @@ impl<'a> Look<'a> {
             self.hit = facts::hit(&answer.headers);
         }
         Ok(answer)
+    }
+
+    /// Something that was asked for could not be tested: a sentence about it for the end.
+    pub(super) fn untested(&mut self, sentence: &str) {
+        self.unanswered += 1;
+        self.remarks.push(clean(sentence));
     }
 
     pub(super) fn ok(&mut self, what: &str, seen: impl AsRef<str>) {
@@ -219,7 +238,11 @@ impl<'a> Look<'a> {
             Some(tag) if tag.is_weak() => "weak".to_owned(),
             Some(_) => "strong".to_owned(),
         });
-        let conclusion = conclusion(&self.findings, bad, warnings, self.unanswered);
+        let unanswered = self.unanswered.saturating_sub(self.remarks.len());
+        let mut conclusion = conclusion(&self.findings, bad, warnings, unanswered);
+        for remark in &self.remarks {
+            conclusion += &format!(" {remark}");
+        }
         Inspection {
             url: shown(&self.base.url, self.plan.show_secrets),
             redirected_from: self.redirected_from,
@@ -261,7 +284,10 @@ fn conclusion(findings: &[super::Finding], bad: usize, warnings: usize, unanswer
     let gist = first.map(|finding| super::articles::gist(finding.code)).unwrap_or_default();
     let missing = match unanswered {
         0 => String::new(),
-        count => format!(" {} got no answer that tells.", plural(count, "request")),
+        count => format!(
+            " {} got no answer that tells (401, 429, 5xx or none), so what is ? for that was not tested.",
+            plural(count, "request")
+        ),
     };
     format!("{counted}{}{gist}{missing}", if gist.is_empty() { "" } else { " " })
 }

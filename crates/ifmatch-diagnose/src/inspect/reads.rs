@@ -32,7 +32,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
     let reads = match gather(look).await {
         Ok(reads) => reads,
         Err(why) => {
-            look.is_stable = false;
+            look.unsteady = Some(format!("not every read of it got an answer: {why}"));
             look.unknown(WHAT, why);
             return;
         }
@@ -40,7 +40,14 @@ pub(super) async fn check(look: &mut Look<'_>) {
     let has_tag = reads.iter().any(|read| !read.tag.is_empty());
     let tag_is_one = reads.windows(2).all(|pair| matches!(pair, [a, b] if a.tag == b.tag));
     let contents = distinct(&reads, |read| read.content.as_ref());
-    look.is_stable = tag_is_one && contents == 1;
+    look.unsteady = match (has_tag && tag_is_one, contents) {
+        (true, 1) => None,
+        (false, 1) if !has_tag => None,
+        (false, 1) => Some("the tag does not stay".to_owned()),
+        (true, _) => Some("the content does not stay, although the tag does".to_owned()),
+        (false, _) if has_tag => Some("neither the content nor the tag stays".to_owned()),
+        (false, _) => Some("the content does not stay".to_owned()),
+    };
     match (has_tag, contents) {
         (true, 1) if tag_is_one => {
             let kept = reads.iter().filter(|read| !read.is_anew).count();

@@ -26,7 +26,8 @@ pub struct Inspection {
     pub warnings: usize,
     /// Requests that were sent, this resource's and its list's.
     pub requests: usize,
-    /// Requests that got no answer, or one that says nothing: 429 and 5xx.
+    /// Requests that got no answer, or one that says nothing: 429, 5xx, and 401 or 403 where the first read was
+    /// answered 200; and the proxy, if it could not be tested.
     pub unanswered: usize,
     /// All of it in a sentence.
     pub conclusion: String,

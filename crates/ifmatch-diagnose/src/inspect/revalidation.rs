@@ -25,8 +25,8 @@ pub(super) async fn check(look: &mut Look<'_>) {
 /// The tag that was just shown, as it is and weak: both match (RFC 9110, Section 13.1.2).
 async fn known(look: &mut Look<'_>) {
     let Some(tag) = look.tag() else { return };
-    if !look.is_stable {
-        return look.unknown(KNOWN, "the tag does not stay");
+    if let Some(why) = look.unsteady.clone() {
+        return look.unknown(KNOWN, why);
     }
     let tag = tag.to_string();
     let request = look.get_with(IF_NONE_MATCH, &tag);
@@ -108,8 +108,8 @@ async fn unknown(look: &mut Look<'_>) {
 async fn if_match(look: &mut Look<'_>) {
     const WHAT: &str = "If-Match takes the tag";
     let Some(tag) = look.strong_tag().map(|tag| tag.to_string()) else { return };
-    if !look.is_stable {
-        return look.unknown(WHAT, "the tag does not stay");
+    if let Some(why) = look.unsteady.clone() {
+        return look.unknown(WHAT, why);
     }
     let never = look.get_with(IF_MATCH, NEVER);
     let refused = match look.ask(&never).await {
@@ -117,7 +117,7 @@ async fn if_match(look: &mut Look<'_>) {
         Err(why) => return look.unknown(WHAT, why),
     };
     look.judges_reads = Some(refused == StatusCode::PRECONDITION_FAILED);
-    if look.judges_reads != Some(true) {
+    if refused.is_success() || refused == StatusCode::NOT_MODIFIED {
         let seen = format!("on a GET it is not looked at (an unknown tag: {})", refused.as_u16());
         return look.unknown(WHAT, seen);
     }
@@ -135,10 +135,20 @@ async fn if_match(look: &mut Look<'_>) {
                     .mark(&line, &tag, note),
             );
         }
-        Ok(answer) if answer.status == StatusCode::OK => {
-            look.ok(WHAT, "200 with it, 412 with another");
-        }
-        Ok(answer) => look.unknown(WHAT, format!("answered {}", answer.status.as_u16())),
+        Ok(answer) => match (answer.status, refused) {
+            (StatusCode::OK, StatusCode::PRECONDITION_FAILED) => {
+                look.ok(WHAT, "200 with it, 412 with another");
+            }
+            (StatusCode::OK, other) => {
+                look.unknown(WHAT, format!("200 with it; with another {}, not 412", other.as_u16()));
+            }
+            (own, other) if own == other => {
+                look.unknown(WHAT, format!("a GET with it is answered {}, whatever the tag", own.as_u16()));
+            }
+            (own, other) => {
+                look.unknown(WHAT, format!("with it {}, with another {}", own.as_u16(), other.as_u16()));
+            }
+        },
     }
 }
 
@@ -151,7 +161,7 @@ async fn date(look: &mut Look<'_>) {
     match look.ask(&request).await {
         Err(why) => look.unknown(WHAT, why),
         Ok(answer) if answer.status == StatusCode::NOT_MODIFIED => look.ok(WHAT, date),
-        Ok(_) if !look.is_stable || !look.is_still_there().await => look.unknown(WHAT, CHANGED),
+        Ok(_) if look.unsteady.is_some() || !look.is_still_there().await => look.unknown(WHAT, CHANGED),
         Ok(answer) => {
             let seen = format!("answered {}", answer.status.as_u16());
             let shown = line(&look.base.headers, &LAST_MODIFIED);

@@ -1,5 +1,6 @@
 //! The same resource through a proxy and directly: what does the proxy do to its validators?
 
+use super::after_write::POLICY;
 use super::codings::{self, Coded};
 use super::facts::{self, line, span};
 use super::found::Found;
@@ -7,7 +8,8 @@ use super::look::{CHANGED, Look, Why};
 use super::revalidation::NEVER;
 use core::time::Duration;
 use http::StatusCode;
-use http::header::{ACCEPT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH};
+use http::header::{ACCEPT_ENCODING, ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use ifmatch_client::Tag;
 use ifmatch_client::wire::{Answer, Request, Url};
 use std::time::Instant;
 
@@ -25,7 +27,10 @@ pub(super) async fn check(look: &mut Look<'_>) {
         match (look.read(&direct).await, look.read(&request).await, look.read(&direct).await) {
             (Ok(before), Ok(through), Ok(after)) => (before, through, after),
             (Err(why), _, _) | (_, _, Err(why)) => return look.unknown(WHAT, format!("directly: {why}")),
-            (_, Err(why), _) => return look.unknown(WHAT, format!("through the proxy: {why}")),
+            (_, Err(why), _) => {
+                look.unknown(WHAT, format!("through the proxy: {why}"));
+                return look.untested(&format!("The proxy was not tested: a GET through it: {why}."));
+            }
         };
     if before.headers.get_all(ETAG).iter().ne(after.headers.get_all(ETAG)) || before.content != after.content
     {
@@ -35,10 +40,12 @@ pub(super) async fn check(look: &mut Look<'_>) {
     if is_behind {
         behind(look, &request, &through, &after).await;
     } else {
-        same(look, &request, &through, &after);
-    }
-    if !is_behind && after.tag().is_some() {
-        conditions(look, &request, &after).await;
+        same(look, &request, &through, &after).await;
+        // What was called another tag is not asked for, but the one that the server knows.
+        let shows = if look.has_found("V031") { &after } else { &through };
+        if let Some((direct, shown)) = after.tag().zip(shows.tag()) {
+            conditions(look, &request, &direct, &shown).await;
+        }
     }
     coded(look, &request, &through).await;
 }
@@ -98,10 +105,17 @@ async fn caught_up(
 }
 
 /// The same content, or the same tag.
-fn same(look: &mut Look<'_>, request: &Request, through: &Answer, direct: &Answer) {
+async fn same(look: &mut Look<'_>, request: &Request, through: &Answer, direct: &Answer) {
     let (shown, expected) = (line(&through.headers, &ETAG), line(&direct.headers, &ETAG));
     if shown == expected && through.content == direct.content {
         return look.ok(WHAT, shown);
+    }
+    if let Some(tag) = through.tag().filter(|tag| !tag.is_weak() && shown != expected) {
+        match own(look, request, through, &tag).await {
+            Own::Taken(seen) => return look.ok("the proxy makes its own tags", format!("{tag}; {seen}")),
+            Own::Untold(why) => return look.unknown("the proxy makes its own tags", format!("{tag}; {why}")),
+            Own::No => {}
+        }
     }
     let (seen, note) = match through.tag() {
         _ if shown == expected => ("other content", "the same tag as directly, and other content".to_owned()),
@@ -115,12 +129,53 @@ fn same(look: &mut Look<'_>, request: &Request, through: &Answer, direct: &Answe
     look.find(found);
 }
 
+/// Whether a tag that only the proxy shows is its own, and of use.
+enum Own {
+    /// The proxy knows it; in a few words how that was seen.
+    Taken(String),
+    /// It stays and is answered 304, and whether If-Match takes it was not seen.
+    Untold(Why),
+    /// It is another form of the server's, or not known to whoever evaluates conditions.
+    No,
+}
+
+/// A gateway may make tags, if it keeps them and evaluates conditions with them: then they need not be the server's.
+async fn own(look: &mut Look<'_>, request: &Request, through: &Answer, tag: &Tag) -> Own {
+    let of = |name, value: HeaderValue| request.clone().with(name, value);
+    let again = match look.ask_anew(request).await {
+        Ok(again) => again,
+        Err(why) => return Own::Untold(why),
+    };
+    if again.tag().as_ref() != Some(tag) || again.content != through.content {
+        return Own::No;
+    }
+    let known = look.ask(&of(IF_NONE_MATCH, tag.value().clone())).await;
+    let refused = look.ask(&of(IF_MATCH, HeaderValue::from_static(NEVER))).await;
+    let taken = look.ask(&of(IF_MATCH, tag.value().clone())).await;
+    let (known, refused, taken) = match (known, refused, taken) {
+        (Ok(known), Ok(refused), Ok(taken)) => (known.status, refused.status, taken.status),
+        (Err(why), ..) | (_, Err(why), _) | (.., Err(why)) => return Own::Untold(why),
+    };
+    let is_evaluated = refused == StatusCode::PRECONDITION_FAILED;
+    if known != StatusCode::NOT_MODIFIED || taken == StatusCode::PRECONDITION_FAILED {
+        return Own::No;
+    }
+    if is_evaluated && taken == StatusCode::OK {
+        return Own::Taken("it stays, and If-Match takes it".to_owned());
+    }
+    if again.headers.contains_key(POLICY) {
+        return Own::Taken(format!("it stays, is answered 304, and {POLICY} is announced"));
+    }
+    Own::Untold(
+        "it stays and is answered 304; whether writes take it, ifmatch race through it tests".to_owned(),
+    )
+}
+
 /// Whether a reader's condition gets through, or is answered by the proxy as well.
-async fn conditions(look: &mut Look<'_>, request: &Request, direct: &Answer) {
+async fn conditions(look: &mut Look<'_>, request: &Request, direct: &Tag, tag: &Tag) {
     const PASSES: &str = "the proxy heeds If-None-Match";
-    let Some(tag) = direct.tag() else { return };
     let of = |value: HeaderValue| request.clone().with(IF_NONE_MATCH, value);
-    let known = look.get_with(IF_NONE_MATCH, &tag.to_string());
+    let known = look.get_with(IF_NONE_MATCH, &direct.to_string());
     let asked = of(tag.value().clone());
     let (directly, through) = match (look.ask(&known).await, look.ask(&asked).await) {
         (Ok(directly), Ok(through)) => (directly.status, through.status),

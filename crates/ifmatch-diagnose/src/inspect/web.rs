@@ -4,10 +4,11 @@
 use super::facts::{all, line, members};
 use super::found::Found;
 use super::look::Look;
+use super::report::Severity;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN,
+    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN,
 };
 use http::{Method, StatusCode};
 use ifmatch_client::wire::{Answer, Request};
@@ -20,7 +21,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
         return look.unknown(READS, "not tested; --origin https://app.example tests it");
     };
     let is_readable = reads(look, &origin).await;
-    if is_readable && look.tag().is_some() && look.is_stable {
+    if is_readable && look.tag().is_some() && look.unsteady.is_none() {
         not_modified(look, &origin).await;
     }
     preflight(look, &origin).await;
@@ -114,41 +115,85 @@ async fn preflight(look: &mut Look<'_>, origin: &str) {
         Ok(answer) => answer,
         Err(why) => return look.unknown(WRITES, why),
     };
-    match refused(&answer, origin) {
+    let is_simple = look.base.text(CONTENT_TYPE).is_some_and(is_simple);
+    match refused(&answer, origin, is_simple) {
         None => look.ok(WRITES, "the preflight allows PUT with it"),
-        Some((seen, shown, note)) => {
-            let found = Found::bad("V024", "a browser cannot send If-Match", &seen, &request);
-            look.find(found.mark(&shown, "", note));
+        Some(Refused { severity, seen, shown, note }) => {
+            let what = match severity {
+                Severity::Bad => "a browser cannot send If-Match",
+                Severity::Warn => "a browser with cookies cannot send If-Match",
+            };
+            look.find(Found::new(severity, "V024", what, &seen, &request).mark(&shown, "", note));
         }
     }
 }
 
-/// Why a page may not send a PUT with If-Match: in short, the line that says so, what is with it.
-fn refused(answer: &Answer, origin: &str) -> Option<(String, String, String)> {
+/// Whether pages may send content of this type without being allowed to say its type.
+fn is_simple(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(&*essence, "text/plain" | "application/x-www-form-urlencoded" | "multipart/form-data")
+}
+
+/// Why a page may not send a PUT with If-Match.
+struct Refused {
+    /// A warning if it is so for requests with credentials only.
+    severity: Severity,
+    /// In short.
+    seen: String,
+    /// The line that says so.
+    shown: String,
+    /// What is with it.
+    note: String,
+}
+
+/// Whether a page may not send a PUT with If-Match, and of a type that is not simple with Content-Type.
+fn refused(answer: &Answer, origin: &str, is_simple: bool) -> Option<Refused> {
     let headers = &answer.headers;
     if !answer.status.is_success() {
         let status = answer.status.as_u16();
-        let told = format!("the preflight is answered {status}");
-        return Some((
-            told,
-            format!("{:?} {status}", answer.version),
-            "a preflight has to be answered 2xx".to_owned(),
-        ));
+        return Some(Refused {
+            severity: Severity::Bad,
+            seen: format!("the preflight is answered {status}"),
+            shown: format!("{:?} {status}", answer.version),
+            note: "a preflight has to be answered 2xx".to_owned(),
+        });
     }
-    let of = |name, note: String| Some((line(headers, &name), line(headers, &name), note));
-    if !admits(headers, origin) {
-        return of(ACCESS_CONTROL_ALLOW_ORIGIN, format!("pages of {origin} are not let in"));
-    }
-    // With credentials * is a name like any other.
-    let is_any = !takes_credentials(headers);
-    let allows = |name, member: &str| {
-        members(headers, name).iter().any(|found| found == member || (found == "*" && is_any))
+    let of = |severity, name, note: String| {
+        let shown = line(headers, &name);
+        Some(Refused { severity, seen: shown.clone(), shown, note })
     };
-    if !allows(ACCESS_CONTROL_ALLOW_METHODS, "put") {
-        return of(ACCESS_CONTROL_ALLOW_METHODS, "PUT is not among them".to_owned());
+    if !admits(headers, origin) {
+        return of(Severity::Bad, ACCESS_CONTROL_ALLOW_ORIGIN, format!("pages of {origin} are not let in"));
     }
-    if !allows(ACCESS_CONTROL_ALLOW_HEADERS, "if-match") {
-        return of(ACCESS_CONTROL_ALLOW_HEADERS, "If-Match is not among them".to_owned());
+    // Methods are compared as they are written, names of fields are not.
+    let methods = all(headers, ACCESS_CONTROL_ALLOW_METHODS).unwrap_or_default();
+    let methods: Vec<_> = methods.split(',').map(str::trim).collect();
+    let fields = members(headers, ACCESS_CONTROL_ALLOW_HEADERS);
+    let field = |name: &str| fields.iter().any(|found| found == name);
+    let is_any_method = methods.contains(&"*");
+    let (has_put, has_if_match) = (methods.contains(&"PUT"), field("if-match"));
+    let has_type = is_simple || field("content-type");
+    if !has_put && !is_any_method {
+        let is_lower = methods.iter().any(|method| method.eq_ignore_ascii_case("put"));
+        let note = if is_lower { "PUT is written in capitals here too" } else { "PUT is not among them" };
+        return of(Severity::Bad, ACCESS_CONTROL_ALLOW_METHODS, note.to_owned());
     }
-    None
+    if !has_if_match && !field("*") {
+        return of(Severity::Bad, ACCESS_CONTROL_ALLOW_HEADERS, "If-Match is not among them".to_owned());
+    }
+    if !has_type && !field("*") {
+        let note = "Content-Type is not among them, so content of this type cannot be sent";
+        return of(Severity::Bad, ACCESS_CONTROL_ALLOW_HEADERS, note.to_owned());
+    }
+    if !takes_credentials(headers) {
+        return None;
+    }
+    let note = "cookies are welcome, and with them * is a name like any other, and allows nothing";
+    if !has_put {
+        of(Severity::Warn, ACCESS_CONTROL_ALLOW_METHODS, note.to_owned())
+    } else if !has_if_match || !has_type {
+        of(Severity::Warn, ACCESS_CONTROL_ALLOW_HEADERS, note.to_owned())
+    } else {
+        None
+    }
 }

@@ -110,6 +110,29 @@ fn a_gateway_makes_sound_what_is_behind_it() {
     }
 }
 
+/// A gateway's tags are not those of what is behind it, and need not be.
+#[test]
+fn a_gateway_beside_what_is_behind_it_makes_its_own_tags() {
+    let server = holding(Kind::Django);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = ifmatch(&["serve", "--listen", "127.0.0.1:0", "--admin", "off", "--output", "json"]);
+    command.args(["--mode", "enforce", "--upstream", &format!("http://{}", server.address())]);
+    command.arg("--state").arg(folder.path().join("state"));
+    let gateway = process::Server::spawn(&mut command).unwrap();
+    let address = gateway.wait_for_line(TIMEOUT, listening).unwrap();
+    let direct = url(server.address(), &server.kind().target("note"));
+    let (status, report) = inspected(&direct, &["--via", &url(address, "/")]);
+    assert_eq!((status, codes(&report, "bad")), (0, Vec::new()), "{report:#}");
+    assert!(!codes(&report, "warn").contains(&"V033"), "{report:#}");
+    let checks = report["checks"].as_array().unwrap();
+    let is_told = |check: &&Value| check["what"] == "the proxy makes its own tags" && check["state"] == "ok";
+    assert!(checks.iter().any(|check| is_told(&check)), "{report:#}");
+    // A path that it does not have: it was not tested.
+    let (status, report) = inspected(&direct, &["--via", &url(address, "/nothing/here")]);
+    assert_eq!(status, 3, "{report:#}");
+    assert!(report["conclusion"].as_str().unwrap().contains("The proxy was not tested"), "{report:#}");
+}
+
 /// What is found of each server that nobody here wrote: no more and no less than there is.
 #[rustfmt::skip]
 const FOUND: [(Kind, &[&str], &[&str]); 11] = [

@@ -1,6 +1,7 @@
 //! `inspect` against a sound API, and against the same with one thing wrong.
 
 mod api;
+mod attacks;
 mod codes;
 mod forms;
 mod trouble;
