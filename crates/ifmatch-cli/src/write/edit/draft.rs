@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// How many drafts are kept. They are never thrown away unasked, so past it no new one is begun.
 const DRAFTS_MAX: usize = 1000;
 
+/// The file that says which text counts, and what it was made from.
+const HEAD: &str = "draft.json";
+
 /// The draft of one URL. Only one run at a time has it.
 ///
 /// What belongs together has a number, and the file `draft.json`, which is replaced at once, says which number counts: a
@@ -20,6 +23,8 @@ const DRAFTS_MAX: usize = 1000;
 pub(super) struct Draft {
     folder: PathBuf,
     current: Option<Current>,
+    /// What is wrong with what is kept.
+    damage: Option<String>,
     _lock: File,
 }
 
@@ -63,11 +68,55 @@ impl Draft {
             TryLockError::Error(error) => format!("{}: {error}", lock.display()),
         })?;
         let current = Current::load(&folder);
-        Ok(Self { folder, current, _lock: lock })
+        let mut draft = Self { folder, current, damage: None, _lock: lock };
+        draft.damage = draft.look();
+        Ok(draft)
     }
 
     pub(super) fn exists(&self) -> bool {
         self.current.is_some()
+    }
+
+    /// What is wrong with what is kept: nothing of it is removed unasked.
+    pub(super) fn damage(&self) -> Option<&str> {
+        self.damage.as_deref()
+    }
+
+    fn look(&self) -> Option<String> {
+        if self.current.is_some() {
+            let missing = self.text().err().map(|why| format!("the text of the draft is missing: {why}"));
+            let base = || {
+                let why = self.base().err()?;
+                let text = self.path().display().to_string();
+                Some(format!("what the draft was made from is missing: {why}. What you typed is in {text}"))
+            };
+            return missing.or_else(base);
+        }
+        let texts = self.names().into_iter().filter(|name| name.starts_with("text-"));
+        let texts: Vec<_> = texts.map(|name| self.folder.join(name).display().to_string()).collect();
+        let head = self.folder.join(HEAD).display().to_string();
+        let is_there = self.folder.join(HEAD).exists();
+        if texts.is_empty() && !is_there {
+            return None;
+        }
+        let how = if is_there { "is damaged" } else { "is missing" };
+        let kept = if texts.is_empty() {
+            String::new()
+        } else {
+            format!(": what was typed is in {}", texts.join(", "))
+        };
+        Some(format!("{head}, which says what the draft was made from, {how}{kept}"))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// Whether something else is beside the draft, as editors leave it that were killed.
+    pub(super) fn has_others(&self) -> bool {
+        let is_ours = |name: &String| name == HEAD || name.starts_with("base-") || name.starts_with("text-");
+        !self.names().iter().all(is_ours)
     }
 
     /// Begins one, or lets it go on from something else.
@@ -112,7 +161,7 @@ impl Draft {
             "media_type": current.media_type,
             "suffix": current.suffix,
         });
-        state::write(&self.folder.join("draft.json"), format!("{head:#}\n").as_bytes())
+        state::write(&self.folder.join(HEAD), format!("{head:#}\n").as_bytes())
     }
 
     fn room(&self) -> Result<(), String> {
@@ -162,6 +211,7 @@ impl Draft {
     pub(super) fn remove(&mut self) -> Result<(), String> {
         let removed = if self.folder.exists() { fs::remove_dir_all(&self.folder) } else { Ok(()) };
         self.current = None;
+        self.damage = None;
         removed.map_err(|error| format!("{} could not be removed: {error}", self.folder.display()))
     }
 }
@@ -176,7 +226,7 @@ impl Current {
     }
 
     fn load(folder: &Path) -> Option<Self> {
-        let head: Value = serde_json::from_slice(&fs::read(folder.join("draft.json")).ok()?).ok()?;
+        let head: Value = serde_json::from_slice(&fs::read(folder.join(HEAD)).ok()?).ok()?;
         let text = |name: &str| head[name].as_str().map(str::to_owned);
         let version = text("version").map(|line| Version::from_line(&line));
         let suffix = text("suffix").filter(|suffix| ["json", "txt"].contains(&suffix.as_str()))?;

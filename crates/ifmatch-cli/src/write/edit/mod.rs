@@ -4,6 +4,7 @@ mod draft;
 mod editor;
 mod interrupts;
 mod settle;
+mod typing;
 
 use super::args::{Edit, MergeFlag};
 use super::body;
@@ -21,7 +22,6 @@ use ifmatch_client::{Error, IfMatch, Outcome, Reading, Refusal, Version, Write};
 use ifmatch_core::json;
 use ifmatch_core::merge::Taken;
 use interrupts::Interrupts;
-use serde_json::Value;
 use settle::Settled;
 
 /// How often somebody else may be faster before a draft is kept.
@@ -77,6 +77,16 @@ impl Editing<'_> {
     /// A draft to work on, if it does not end here.
     fn start(&mut self) -> Result<Option<End>, Failure> {
         let Edit { resume, discard, create, .. } = *self.edit;
+        if let Some(damage) = self.draft.damage().filter(|_| !discard) {
+            return Err(Failure::from(format!(
+                "{damage}. Nothing was removed, and nothing was sent.\n  Take from it what you need, and then throw it \
+                 away and begin anew:\n    {}",
+                self.session.command("edit", &["--discard"]),
+            )));
+        }
+        if discard {
+            self.draft.remove()?;
+        }
         if !self.draft.exists() {
             return if resume {
                 Err(Failure::from(format!(
@@ -87,8 +97,11 @@ impl Editing<'_> {
                 self.begin()
             };
         }
-        let (resume, discard) = if resume || discard { (resume, discard) } else { self.which()? };
-        if discard {
+        // Nobody has typed anything yet: an editor that came back at once may still have the file.
+        if !resume && self.is_untouched(&self.draft.text()?)? {
+            return self.begin();
+        }
+        if !resume && !self.goes_on()? {
             self.draft.remove()?;
             return self.begin();
         }
@@ -98,14 +111,14 @@ impl Editing<'_> {
         self.look_again()
     }
 
-    /// What to do with a draft that is there: whether to go on with it, whether to throw it away.
-    fn which(&self) -> Result<(bool, bool), Failure> {
+    /// Whether to go on with a draft that is there, or to throw it away.
+    fn goes_on(&self) -> Result<bool, Failure> {
         let (url, path) = (self.session.shown_url(), self.draft.path());
         let said = format!("a draft of {url} is kept in {}", path.display());
         if is_asked() {
             match answer(&format!("{said}.\n  [r]esume  [d]iscard  [q]uit  >")).as_deref() {
-                Some("r" | "resume") => return Ok((true, false)),
-                Some("d" | "discard") => return Ok((false, true)),
+                Some("r" | "resume") => return Ok(true),
+                Some("d" | "discard") => return Ok(false),
                 _ => return Err(Failure::from("Nothing was sent. The draft is kept.".to_owned())),
             }
         }
@@ -119,8 +132,9 @@ impl Editing<'_> {
     /// A draft whose saving nobody could tell may be there already.
     fn look_again(&mut self) -> Result<Option<End>, Failure> {
         let Ok(reading) = self.session.read() else { return Ok(None) };
-        let typed = self.content(&self.draft.text()?).ok();
-        if typed.as_deref() != Some(reading.answer.content.as_ref()) {
+        let (text, base) = (self.draft.text()?, self.draft.base()?);
+        let typed = self.content(&text, &base).ok();
+        if self.is_untouched(&text)? || typed.as_deref() != Some(reading.answer.content.as_ref()) {
             return Ok(None);
         }
         let version = reading.version.map(|version| version.to_string()).unwrap_or_default();
@@ -147,6 +161,9 @@ impl Editing<'_> {
             Ok(version) => version.clone(),
             Err(why) => return Ok(Some(end::no_version(&self.session, "edit", why))),
         };
+        if self.draft.exists() && self.draft.version() == Some(&version) {
+            return Ok(None);
+        }
         let content = &reading.answer.content;
         let Some((text, suffix)) = to_edit(content) else {
             let url = self.session.shown_url();
@@ -170,69 +187,6 @@ impl Editing<'_> {
         let new = Beginning { version: None, base: b"", media_type: "", text: b"", suffix: "json" };
         self.draft.begin(&self.session, new)?;
         Ok(None)
-    }
-
-    /// Lets somebody type, and looks at what was typed.
-    fn type_in(&mut self, editor: &str) -> Result<Step, Failure> {
-        let before = self.draft.text()?;
-        let interrupts = match self.interrupts.take() {
-            Some(interrupts) => interrupts,
-            None => Interrupts::watch(self.session.command("edit", &["--resume"]))?,
-        };
-        interrupts.leave_to_editor(true);
-        let ended = editor::open(editor, &self.draft.path());
-        interrupts.leave_to_editor(false);
-        self.interrupts = Some(interrupts);
-        self.session.reconnect()?;
-        let text = self.draft.text()?;
-        if let Err(why) = ended {
-            if text == before {
-                self.draft.remove()?;
-                return Err(Failure::from(format!("{why}. Nothing was sent.")));
-            }
-            return Ok(Step::End(self.parked("parked", Exit::Finding, &format!("{why}. Nothing was sent."))));
-        }
-        if has_marks(&text) {
-            return Ok(self.type_again("the marks between both sides are still there"));
-        }
-        match self.content(&text) {
-            Err(why) => Ok(self.type_again(&format!("what you typed is not JSON: {why}"))),
-            Ok(content) if content == self.draft.base()? => {
-                self.draft.remove()?;
-                let end = End::new(&self.session, "edit", "unchanged", Exit::Fine, Some(false));
-                Ok(Step::End(end.say("nothing was changed, so nothing was sent.")))
-            }
-            Ok(content) => Ok(Step::Write(content)),
-        }
-    }
-
-    fn type_again(&mut self, why: &str) -> Step {
-        if is_asked() {
-            loop {
-                match answer(&format!("{why}.\n  [e]dit again  [p]ark for later  >")).as_deref() {
-                    Some("e" | "edit") => return Step::Edit,
-                    Some("p" | "park") | None => break,
-                    Some(_) => {}
-                }
-            }
-        }
-        Step::End(self.parked("parked", Exit::Finding, &format!("{why}. Nothing was sent.")))
-    }
-
-    /// What is to be written when this was typed: laid out as what it was made from.
-    fn content(&self, text: &[u8]) -> Result<Vec<u8>, String> {
-        if !self.draft.is_json() {
-            return Ok(text.to_vec());
-        }
-        let base = self.draft.base()?;
-        let value = json::parse(text)?;
-        // Nothing was changed if nothing was but the layout, which is the editor's.
-        let compact = |value: &Value| value.to_string();
-        if json::parse(&base).is_ok_and(|base| compact(&base) == compact(&value)) {
-            return Ok(base);
-        }
-        let layout = Layout::of(if base.is_empty() { text } else { &base });
-        Ok(if layout.is_chosen() { layout.ended(text) } else { layout.write(&value) })
     }
 
     /// Writes, if it is still as it was when it was read.
@@ -271,13 +225,10 @@ impl Editing<'_> {
         let reading = match self.session.read() {
             Ok(reading) => reading,
             Err(Error::Refused(nothing)) if is_nothing(&nothing) => {
-                let end = self.parked(
-                    "gone",
-                    Exit::Refused,
-                    "412: it was deleted while you were editing. Nothing was written.",
-                );
-                let end = end.line("To write it anew, with what you typed:");
-                return Ok(Step::End(end.next(self.session.command("edit", &["--resume", "--create"]))));
+                let end = End::new(&self.session, "edit", "gone", Exit::Refused, Some(false));
+                let end = end.say("412: it was deleted while you were editing. Nothing was written.");
+                let end = self.kept_for(end, &["--resume", "--create"]);
+                return Ok(Step::End(end.line("To write it anew, with what you typed:")));
             }
             Err(_) => return Ok(Step::End(self.kept(end::refused(&self.session, "edit", refusal)))),
         };
@@ -352,7 +303,7 @@ impl Editing<'_> {
             }
             end = end.conflicts(merge.conflicts()).merged(merge.taken());
         }
-        self.kept(end)
+        self.kept_for(end, &["--resume", "--merge", "ask"])
     }
 
     fn parked(&self, outcome: &'static str, exit: Exit, why: &str) -> End {
@@ -361,10 +312,15 @@ impl Editing<'_> {
 
     /// Tells where the draft is.
     fn kept(&self, end: End) -> End {
+        self.kept_for(end, &["--resume"])
+    }
+
+    /// The same; to be gone on with by these flags.
+    fn kept_for(&self, end: End, flags: &[&str]) -> End {
         let path = self.draft.path().display().to_string();
         end.with("draft", path.clone())
             .line(format!("What you typed is kept in {path}"))
-            .next(self.session.command("edit", &["--resume"]))
+            .next(self.session.command("edit", flags))
     }
 }
 
@@ -385,10 +341,4 @@ fn to_edit(content: &[u8]) -> Option<(Vec<u8>, &'static str)> {
         return Some((format!("{value:#}\n").into_bytes(), "json"));
     }
     core::str::from_utf8(content).ok().map(|_| (content.to_vec(), "txt"))
-}
-
-/// Whether somebody left the marks in that stand between both sides of a conflict.
-fn has_marks(text: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(text);
-    text.contains("<<<<<<< theirs\n") && text.contains(">>>>>>> yours")
 }

@@ -1,5 +1,6 @@
 //! `get`, `put`, `patch`, `delete` and `edit`, as they are run.
 
+mod drafts;
 mod edit;
 mod failures;
 mod get;
