@@ -19,6 +19,10 @@ const PARAMETERS: [&str; 8] = ["key", "sig", "auth", "code", "access", "pwd", "p
 /// Whether the value of a field is a secret. `name` may be in any case.
 pub fn is_secret_field(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
+    // What CORS says about credentials is none.
+    if name.starts_with("access-control-") {
+        return false;
+    }
     FIELDS.contains(&name.as_str()) || PARTS.iter().any(|part| name.contains(part)) || name.ends_with("-auth")
 }
 
@@ -83,6 +87,7 @@ mod tests {
             ("X-Session-Id", "abc", "***"),
             ("ETag", "\"7\"", "\"7\""),
             ("If-Match", "\"7\"", "\"7\""),
+            ("Access-Control-Allow-Credentials", "true", "true"),
         ] {
             assert_eq!(field_text(name, value), shown, "{name}");
         }

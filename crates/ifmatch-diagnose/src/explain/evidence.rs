@@ -85,6 +85,8 @@ pub(super) struct Writer {
     pub(super) id: String,
     /// For people.
     pub(super) name: String,
+    /// Known by more than the program that was used.
+    pub(super) is_user: bool,
 }
 
 /// What only an audit knows.
@@ -118,6 +120,8 @@ pub(super) struct Got {
     pub(super) fields: Fields,
     pub(super) content: Option<Content>,
     pub(super) said: Said,
+    /// The tags in its content, as answers to batches have them.
+    pub(super) tags: Vec<String>,
 }
 
 impl Exchange {
@@ -197,6 +201,38 @@ impl Content {
     /// Whether two contents say the same.
     pub(super) fn says_what(&self, other: &Self) -> bool {
         self.meaning == other.meaning
+    }
+}
+
+/// How many tags of one content are kept.
+const TAGS_MAX: usize = 64;
+
+/// The tags that members of JSON content hold, whatever exactly they are called.
+pub(super) fn tags_in(bytes: &[u8]) -> Vec<String> {
+    let mut tags = Vec::new();
+    if bytes.len() <= JSON_BYTES_MAX
+        && let Ok(value) = serde_json::from_slice::<Value>(bytes)
+    {
+        collect_tags(&value, &mut tags);
+    }
+    tags
+}
+
+/// serde_json bounds how deep values are.
+fn collect_tags(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_tags(item, into)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value.as_str() {
+                    Some(tag) if name.to_ascii_lowercase().ends_with("etag") && into.len() < TAGS_MAX => {
+                        into.push(tag.to_owned());
+                    }
+                    _ => collect_tags(value, into),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -5,7 +5,8 @@ use ifmatch_client::secret;
 use ifmatch_client::wire::Url;
 
 /// The names that are kept. Nothing that carries a credential may be here.
-const KEPT: [&str; 30] = [
+const KEPT: [&str; 33] = [
+    "access-control-allow-credentials",
     "access-control-allow-headers",
     "access-control-allow-methods",
     "access-control-allow-origin",
@@ -16,8 +17,10 @@ const KEPT: [&str; 30] = [
     "cache-control",
     "cf-cache-status",
     "content-encoding",
+    "content-location",
     "content-type",
     "date",
+    "destination",
     "etag",
     "idempotency-key",
     "if-match",
@@ -64,7 +67,7 @@ impl Fields {
             let line = match name.as_str() {
                 // A page's address may hold anything.
                 "referer" => origin(line).unwrap_or_default(),
-                "location" => shown_url(line),
+                "location" | "content-location" | "destination" => shown_url(line),
                 _ => line[..cut].to_owned(),
             };
             let parsed = HeaderName::from_bytes(name.as_bytes())

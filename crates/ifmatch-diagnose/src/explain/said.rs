@@ -74,6 +74,33 @@ impl Said {
         }
     }
 
+    /// Whether it says something, and that is not about versions.
+    pub(super) fn is_about_something_else(&self) -> bool {
+        const ABOUT_VERSIONS: [&str; 12] = [
+            "version",
+            "modified",
+            "stale",
+            "outdated",
+            "changed",
+            "concurren",
+            "revision",
+            "etag",
+            "if-match",
+            "lock",
+            "precondition",
+            "newer",
+        ];
+        let parts = [&self.message, &self.code];
+        let words: Vec<_> = parts.into_iter().flatten().map(|text| text.to_ascii_lowercase()).collect();
+        let is_phrase = |text: &String| {
+            let plain: String = text.chars().filter(|c| c.is_alphabetic()).collect();
+            plain.is_empty() || plain == "conflict"
+        };
+        self.meaning.is_none()
+            && !words.iter().all(is_phrase)
+            && !words.iter().any(|text| ABOUT_VERSIONS.iter().any(|word| text.contains(word)))
+    }
+
     fn of_json(body: &Value, secrets: &Secrets) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
         let ours = text("code").and_then(Code::from_name).filter(|code| {

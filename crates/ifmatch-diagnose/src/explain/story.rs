@@ -105,6 +105,16 @@ impl<'a> Story<'a> {
             }
             of_resource[number].push(index);
             resource.push(number);
+            // A tag is that of what the answer names.
+            if let Some(named) = represented(exchange) {
+                let other = *numbers.entry(destination(&named, &moved)).or_insert(of_resource.len());
+                if other == of_resource.len() {
+                    of_resource.push(Vec::new());
+                }
+                if other != number {
+                    of_resource[other].push(index);
+                }
+            }
         }
         let sent = exchanges.iter().map(|x| x.sent.as_ref().map_or(Sent::Unknown, Sent::of)).collect();
         Self { source: evidence.source, exchanges, sent, resource, of_resource }
@@ -220,12 +230,31 @@ impl<'a> Story<'a> {
         }
     }
 
+    /// Whether the answer of `read` had come before that of `write`; not if the recording does not tell.
+    pub(super) fn answered_before(&self, read: usize, write: usize) -> bool {
+        let end = |index: usize| {
+            let x = &self.exchanges[index];
+            Some(x.at.as_ref()?.unix_ms + x.took_ms?)
+        };
+        end(read).zip(end(write)).is_some_and(|(read, write)| read <= write)
+    }
+
     /// Whether the answer of `first` had come before `second` was sent; `None` if the recording does not tell.
     pub(super) fn ended_before(&self, first: usize, second: usize) -> Option<bool> {
         let (first, second) = (&self.exchanges[first], &self.exchanges[second]);
         let end = first.at.as_ref()?.unix_ms + first.took_ms?;
         Some(end <= second.at.as_ref()?.unix_ms)
     }
+}
+
+/// What an answer represents if that is not what was asked for: what was created, or what Content-Location names.
+fn represented(exchange: &Exchange) -> Option<String> {
+    let got = exchange.got().filter(|_| exchange.succeeded())?;
+    let created = got.fields.text("location").filter(|_| got.status == 201);
+    let named = got.fields.text("content-location").or(created)?;
+    let base = Url::parse(&exchange.key).ok()?;
+    let url = base.join(&named).ok().filter(|url| url.origin() == base.origin())?;
+    Some(key(url.as_str()))
 }
 
 fn destination(key: &str, moved: &HashMap<&str, String>) -> String {

@@ -156,8 +156,10 @@ pub(super) fn x07(failed: &Failed<'_>) -> Option<Cause> {
     let read = story.before(failed.at).find(has_tag)?;
     let page = foreign_page(&story.exchanges[read])?;
     let got = story.exchanges[read].got()?;
+    // With credentials the star is a name and not all names.
+    let with_credentials = got.fields.lists("access-control-allow-credentials", "true");
     let exposes = got.fields.lists("access-control-expose-headers", "etag")
-        || got.fields.lists("access-control-expose-headers", "*");
+        || got.fields.lists("access-control-expose-headers", "*") && !with_credentials;
     if exposes {
         return None;
     }
@@ -307,7 +309,8 @@ pub(super) fn x17(failed: &Failed<'_>) -> Option<Cause> {
         let message = said.message.as_deref().unwrap_or_default().to_ascii_lowercase();
         said.is_ours || message.contains(&field.to_ascii_lowercase())
     });
-    let silent = failed.meaning.is_none() && failed.exchange.status() == Some(428);
+    let is_ours = said.is_some_and(|said| said.is_ours);
+    let silent = failed.meaning.is_none() && failed.exchange.status() == Some(428) && !is_ours;
     if !(says_missing || silent) {
         return None;
     }

@@ -5,6 +5,7 @@
 //! would tell.
 
 mod missing;
+mod near;
 mod other;
 mod own;
 mod stale;
@@ -15,7 +16,7 @@ pub(super) use other::{blind_retry, coarse_date, ignored_condition, of_loss, x15
 
 use super::evidence::Exchange;
 use super::said::Meaning;
-use super::story::{Sent, Story};
+use super::story::{Sent, Story, is_weak};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -140,6 +141,24 @@ impl<'a> Failed<'a> {
         Self { story, at, exchange, sent: &story.sent[at], meaning }
     }
 
+    /// Whether the server was, as far as is known, at the very version that the request named.
+    fn is_own_tag_refused(&self) -> bool {
+        let Sent::Tags(tags) = self.sent else { return false };
+        let now = self.story.version_then(self.at).filter(|_| self.exchange.status() == Some(412));
+        now.is_some_and(|(now, _)| tags.contains(&now) && !is_weak(&now))
+    }
+
+    /// Whether a write to that resource went through with nothing but weak tags, so that they do match there.
+    fn are_weak_tags_taken(&self) -> bool {
+        let story = self.story;
+        story.before(self.at).chain(story.after(self.at)).any(|index| {
+            let x = &story.exchanges[index];
+            let is_weak_only =
+                matches!(&story.sent[index], Sent::Tags(tags) if !tags.is_empty() && tags.iter().all(|tag| is_weak(tag)));
+            x.is_write() && x.succeeded() && is_weak_only
+        })
+    }
+
     fn is_judged_alone(&self) -> bool {
         self.exchange.status().is_none()
     }
@@ -151,7 +170,12 @@ impl<'a> Failed<'a> {
                 Meaning::Stale | Meaning::Gone | Meaning::Weak | Meaning::WrongResource | Meaning::Exists,
             ) => true,
             Some(_) => false,
-            None => matches!(self.exchange.status(), Some(409 | 412)),
+            None => match self.exchange.status() {
+                Some(412) => true,
+                // Conflicts are of many kinds; one that is told in words is what they say.
+                Some(409) => !self.exchange.got().is_some_and(|got| got.said.is_about_something_else()),
+                _ => false,
+            },
         }
     }
 }

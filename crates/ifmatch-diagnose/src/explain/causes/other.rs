@@ -2,7 +2,7 @@
 
 use super::{Cause, Failed, request};
 use crate::explain::said::Meaning;
-use crate::explain::story::{Sent, Story};
+use crate::explain::story::{Sent, Story, opaque};
 
 /// X14, a date too coarse.
 ///
@@ -60,8 +60,9 @@ pub(super) fn x14(failed: &Failed<'_>) -> Option<Cause> {
 
 /// X15, a key reused.
 ///
-/// *Certain* if the refusal says so, or if it is a 409 or 422 to a request with an Idempotency-Key that an earlier one had
-/// carried with another method, target or content. Not for the same request again, and not without a key.
+/// *Certain* if the refusal says so, or speaks of a key and an earlier request had carried the same Idempotency-Key with
+/// another method, target or content. *Possible* if such a refusal says nothing at all, since ordinary validation has the
+/// same statuses. Not for the same request again, and not without a key.
 pub(in crate::explain) fn x15(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, at, .. } = failed;
     let key = exchange.sent.as_ref().and_then(|sent| sent.text("idempotency-key"));
@@ -76,7 +77,17 @@ pub(in crate::explain) fn x15(failed: &Failed<'_>) -> Option<Cause> {
             has_key && differs
         })
     });
-    let refused = matches!(exchange.status(), Some(400 | 409 | 422)) && failed.meaning.is_none();
+    let said = exchange.got().map(|got| &got.said);
+    let has_word = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        text.contains("idempot")
+            || text.split(|c: char| !c.is_alphanumeric()).any(|word| matches!(word, "key" | "keys"))
+    };
+    let speaks =
+        said.is_some_and(|said| [&said.message, &said.code].into_iter().flatten().any(|text| has_word(text)));
+    // Anything else that is wrong with a request is told by the same statuses.
+    let is_else = !speaks && said.is_some_and(|said| said.message.is_some() || said.code.is_some());
+    let refused = matches!(exchange.status(), Some(400 | 409 | 422)) && failed.meaning.is_none() && !is_else;
     if !(says_so || refused && first.is_some()) {
         return None;
     }
@@ -91,8 +102,13 @@ pub(in crate::explain) fn x15(failed: &Failed<'_>) -> Option<Cause> {
     });
     let why = format!("The Idempotency-Key belongs to another request.{}", before.unwrap_or_default());
     let shown: Vec<_> = first.into_iter().chain([*at]).collect();
-    Some(
+    let cause = if says_so || speaks {
         Cause::certain("X15", why)
+    } else {
+        Cause::possible("X15", why).settle("the body of the answer: does it speak of the key?")
+    };
+    Some(
+        cause
             .instead("a new key for each new request; the old one only for exact repeats")
             .shown_by(story, &shown),
     )
@@ -116,7 +132,7 @@ pub(super) fn x16(failed: &Failed<'_>) -> Option<Cause> {
 /// *Certain* if the audit says so. *Likely* if a PUT with a tag was refused with 412 or 409, the same content was then sent
 /// by the same writer with another tag and accepted, and nothing shows that there was nothing to lose: it is *not* named if
 /// the version that was overwritten is the writer's own, if two reads around show the same content or what was sent, or if the retry has
-/// other content (a merge). For PATCH, whose content is the change alone, it is *possible*. For DELETE it is *likely* only
+/// other content (a merge). Without a condition, or with a star, it is the same: then it was forced. For PATCH, whose content is the change alone, it is *possible*. For DELETE it is *likely* only
 /// if no read came between.
 pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Cause> {
     let exchange = &story.exchanges[at];
@@ -127,7 +143,12 @@ pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Ca
     if exchange.audited.as_ref().is_some_and(|audited| audited.blind_retry) {
         return audited_retry(story, at, fix);
     }
-    let Sent::Tags(tags) = &story.sent[at] else { return None };
+    let tags: &[String] = match &story.sent[at] {
+        Sent::Tags(tags) => tags,
+        // Forced through.
+        Sent::Nothing | Sent::Star => &[],
+        _ => return None,
+    };
     let content = exchange.content?;
     let refused = story.before(at).find(|&index| {
         let x = &story.exchanges[index];
@@ -135,32 +156,50 @@ pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Ca
             && matches!(x.status(), Some(409 | 412))
             && story.is_own(index, at)
             && x.content.is_some_and(|other| other.says_what(&content))
-            && matches!(&story.sent[index], Sent::Tags(old) if old != tags)
+            && matches!(&story.sent[index], Sent::Tags(old) if old != tags && is_another_version(old, tags))
+            && Failed::new(story, index).is_stale()
     })?;
+    let forced = tags.is_empty();
+    let now = story.version_then(refused).map(|(now, _)| now);
+    if now.as_ref().is_some_and(|now| story.named(refused).iter().any(|tag| opaque(tag) == opaque(now))) {
+        return None;
+    }
     // The version that was overwritten, if it was our own, was nobody else's loss.
     let is_own = story.before(at).any(|index| {
         let x = &story.exchanges[index];
-        x.is_write() && x.succeeded() && story.is_own(index, at) && story.supplied(index, at)
+        let is_it =
+            story.supplied(index, at) || forced && now.is_some() && story.received(index, refused) == now;
+        x.is_write() && x.succeeded() && story.is_own(index, at) && is_it
     });
+    let seen = || {
+        let last =
+            story.between(refused, at).filter(|&index| story.exchanges[index].method == "GET").last()?;
+        story.exchanges[last].got()?.content
+    };
     let read = |of: usize, before: usize| {
         let found =
             story.before(before).find(|&index| story.exchanges[index].is_read() && story.supplied(index, of));
         found.and_then(|index| story.exchanges[index].got()?.content)
     };
-    let nothing_lost =
-        read(refused, refused).zip(read(at, at)).is_some_and(|(base, now)| base.says_what(&now));
-    let was_there = read(at, at).is_some_and(|now| now.says_what(&content));
+    let nothing_lost = read(refused, refused)
+        .zip(read(at, at).or_else(seen))
+        .is_some_and(|(base, now)| base.says_what(&now));
+    let was_there = read(at, at).or_else(seen).is_some_and(|now| now.says_what(&content));
     if is_own || nothing_lost || was_there {
         return None;
     }
     let looked = story.between(refused, at).any(|index| story.exchanges[index].is_read());
+    let (with, end) = match &story.sent[at] {
+        Sent::Star => ("If-Match: *".to_owned(), "for nothing was asked that could be false"),
+        Sent::Nothing => ("no condition".to_owned(), "for nothing was asked that could be false"),
+        _ => (tags.join(", "), "though every condition was true"),
+    };
     let why = format!(
-        "{} was refused with If-Match: {}. {} sends the same content again with {} and goes through: whatever had been \
-         written between is overwritten, though every condition was true.",
+        "{} was refused with If-Match: {}. {} sends the same content again with {with} and goes through: whatever had been \
+         written between is overwritten, {end}.",
         story.name(refused),
         story.named(refused).join(", "),
         story.name(at),
-        tags.join(", ")
     );
     let cause = match exchange.method.as_str() {
         "PUT" => {
@@ -175,6 +214,11 @@ pub(in crate::explain) fn blind_retry(story: &Story<'_>, at: usize) -> Option<Ca
     };
     let who = "You, over another writer's version.";
     Some(cause.who(who).instead(fix).shown_by(story, &[refused, at]))
+}
+
+/// Whether two lists of tags name different versions, and not one in two spellings.
+fn is_another_version(old: &[String], new: &[String]) -> bool {
+    !old.iter().any(|old| new.iter().any(|new| opaque(old) == opaque(new)))
 }
 
 /// What the audit says of a write that overwrote what its writer had not seen: *certain* X01 if it had no condition, else

@@ -1,7 +1,8 @@
 //! Versions that the client itself has left behind: by an earlier write, or by one whose answer was lost.
 
+use super::near::{Near, near_write};
 use super::stale::{RECORD_MORE, applies, where_it_was, x11};
-use super::{Cause, Failed};
+use super::{Cause, Failed, request};
 use crate::explain::evidence::Answer;
 use crate::explain::said::Meaning;
 use crate::explain::story::{Sent, opaque};
@@ -21,7 +22,12 @@ pub(super) fn own_write(failed: &Failed<'_>) -> Option<usize> {
             is_one(index) && story.sent[index] == *failed.sent && story.overlap(failed.at, index)
         })
     };
-    since.into_iter().find(|&index| is_one(index)).or_else(at_once)
+    // The version may have been read while the write was under way.
+    let around = || {
+        let source = source.filter(|&source| story.exchanges[source].is_read())?;
+        story.before(source).find(|&index| is_one(index) && story.answered_before(source, index))
+    };
+    since.into_iter().find(|&index| is_one(index)).or_else(around).or_else(at_once)
 }
 
 /// An own write since, or with, the version that was sent, whose answer was lost: it may have been applied.
@@ -31,7 +37,8 @@ fn lost_write(failed: &Failed<'_>) -> Option<usize> {
     story.before(failed.at).take_while(|index| *index > source).find(|&index| {
         let x = &story.exchanges[index];
         let may_hold = story.sent[index] == *failed.sent || story.sent[index] == Sent::Nothing;
-        x.is_write() && is_lost(&x.answer) && may_hold && story.is_own(index, failed.at)
+        let is_open = is_lost(&x.answer) || x.status().is_some_and(|status| status == 499 || status >= 500);
+        x.is_write() && is_open && may_hold && story.is_own(index, failed.at)
     })
 }
 
@@ -66,15 +73,19 @@ pub(super) fn x13(failed: &Failed<'_>) -> Option<Cause> {
             && story.is_own(index, failed.at)
             && x.content.is_some_and(|c| c.says_what(&content))
     });
+    // A read behind it that brought the old version shows that it had not been applied.
+    let same = same.filter(|&first| {
+        !story.between(first, failed.at).any(|i| story.exchanges[i].is_read() && story.supplied(i, failed.at))
+    });
     let Some(first) = same else {
         return lost_write(failed).map(|lost| {
             let why = format!(
-                "{} It may be your own {}, whose answer was lost.",
+                "{} It may be your own {}, whose answer does not tell whether it was applied.",
                 where_it_was(failed),
                 story.name(lost)
             );
             Cause::possible("X13", why)
-                .who(format!("Perhaps you: {}, whose answer was lost.", story.name(lost)))
+                .who(format!("Perhaps you: {}, which may have been applied.", story.name(lost)))
                 .settle("a read of the resource: does it show that change?")
                 .shown_by(story, &[lost, failed.at])
         });
@@ -83,6 +94,12 @@ pub(super) fn x13(failed: &Failed<'_>) -> Option<Cause> {
         let x = &story.exchanges[index];
         x.is_read() && x.got().and_then(|got| got.content).is_some_and(|there| there.says_what(&content))
     });
+    let shows_other = exchange.method == "PUT"
+        && story.after(first).any(|index| {
+            let x = &story.exchanges[index];
+            let there = x.got().and_then(|got| got.content).filter(|there| there.bytes > 0);
+            x.method == "GET" && x.succeeded() && there.is_some_and(|there| !there.says_what(&content))
+        });
     let lost = match &story.exchanges[first].answer {
         Answer::Lost(why) => why.clone(),
         _ => format!("status {}", story.exchanges[first].status().unwrap_or(0)),
@@ -101,6 +118,11 @@ pub(super) fn x13(failed: &Failed<'_>) -> Option<Cause> {
                 .instead("nothing: the change is there; take the ETag of that read")
                 .shown_by(story, &[first, failed.at, read])
                 .keep(story, read)
+        }
+        None if shows_other => {
+            Cause::possible("X13", format!("{head} A read behind it shows something else."))
+                .settle("whether somebody changed it again before that read")
+                .shown_by(story, &[first, failed.at])
         }
         None => Cause::likely("X13", format!("{head} It seems to have been applied all the same."))
             .who("You, most likely: it lost to itself.")
@@ -144,12 +166,36 @@ pub(super) fn x03(failed: &Failed<'_>) -> Option<Cause> {
             let cause = Cause::likely("X03", why).who(who).instead(fix).settle("the record of that write");
             return Some(cause.shown_by(story, &[failed.at]));
         }
+        if let Some(near) = near_write(failed) {
+            return Some(lost_to_near(failed, near));
+        }
         let unknown = story.source_of(failed.at).is_none() && !is_create;
         return unknown.then(|| {
             Cause::possible("X03", why).who("Perhaps you: an earlier write of your own.").settle(RECORD_MORE)
         });
     };
     Some(lost_to_own(failed, write, told || is_create))
+}
+
+/// X03, with a write to another name, or to something below.
+fn lost_to_near(failed: &Failed<'_>, near: Near) -> Cause {
+    let story = failed.story;
+    let (name, x) = (story.name(near.write), &story.exchanges[near.write]);
+    let why = where_it_was(failed);
+    let shown: Vec<_> = story.source_of(failed.at).into_iter().chain([near.write, failed.at]).collect();
+    let cause = if near.is_proven {
+        let who =
+            format!("You: the answer to {} ({name}) carried the tag that the server has now.", request(x));
+        Cause::likely("X03", why)
+            .who(who)
+            .settle(format!("whether {} and {} are one resource", x.url, failed.exchange.url))
+            .instead(format!("the tag that {name} was answered with"))
+            .keep(story, near.write)
+    } else {
+        let who = format!("Perhaps you: {} ({name}) may have changed it as well.", request(x));
+        Cause::possible("X03", why).who(who).settle(format!("a read behind {name}: does the tag move?"))
+    };
+    cause.shown_by(story, &shown)
 }
 
 /// X03, with the write that it lost to. `told`: something other than this write's answer says that it was it.
@@ -180,7 +226,10 @@ fn lost_to_own(failed: &Failed<'_>, write: usize, told: bool) -> Cause {
     };
     let knows = story.named(write).iter().any(|tag| story.named(failed.at).contains(tag));
     let why = where_it_was(failed);
-    let cause = if newer.is_some() && (source.is_some() || knows) || told {
+    let is_unknown = matches!(failed.sent, Sent::Unknown) && !told;
+    let cause = if is_unknown {
+        Cause::possible("X03", why).settle("the fields of the request, which are not in the recording")
+    } else if newer.is_some() && (source.is_some() || knows) || told {
         Cause::certain("X03", why)
     } else if is_doubtful(failed, write) {
         Cause::possible("X03", why).settle(format!("a read behind {name}: does the tag move?"))
@@ -208,7 +257,7 @@ fn lost_to_own(failed: &Failed<'_>, write: usize, told: bool) -> Cause {
 /// When the write before was, if the audit says that the same writer made it.
 pub(super) fn own_previous(failed: &Failed<'_>) -> Option<String> {
     let (who, at) = failed.exchange.audited.as_ref()?.previous.as_ref()?;
-    let is_own = failed.exchange.writer.as_ref().is_some_and(|me| me.id == who.id);
+    let is_own = failed.exchange.writer.as_ref().is_some_and(|me| me.is_user && me.id == who.id);
     is_own.then(|| at.as_ref().map(|at| format!(", at {at},")).unwrap_or_default())
 }
 

@@ -1,5 +1,6 @@
 //! Versions that were right once: whose write came between.
 
+use super::near::near_write;
 use super::own::{is_doubtful, own_previous, own_write, x13};
 use super::{Cause, Confidence, Failed, request};
 use crate::explain::said::Meaning;
@@ -31,8 +32,11 @@ pub(super) fn where_it_was(failed: &Failed<'_>) -> String {
 /// Whether the rules for versions that were right once apply: a version was named, rightly written, and the server says
 /// that it is not the current one.
 pub(super) fn applies(failed: &Failed<'_>) -> bool {
+    if failed.is_own_tag_refused() || super::tags::is_servers_malformed(failed) {
+        return false;
+    }
     let is_named = match failed.sent {
-        Sent::Tags(tags) => !tags.iter().all(|tag| is_weak(tag)),
+        Sent::Tags(tags) => !tags.iter().all(|tag| is_weak(tag)) || failed.are_weak_tags_taken(),
         Sent::Date(_) => true,
         // Versions may be in the content, as with Kubernetes.
         Sent::Unknown if failed.exchange.status() == Some(412) => true,
@@ -136,6 +140,10 @@ pub(super) fn x12(failed: &Failed<'_>) -> Option<Cause> {
                 .shown_by(story, &[failed.at]),
         );
     }
+    // What showed its tag was there.
+    if story.received(failed.at, failed.at).is_some() {
+        return None;
+    }
     let next = story.after(failed.at).find(|&index| {
         let x = &story.exchanges[index];
         x.is_read() || x.succeeded() || is_gone(index)
@@ -179,6 +187,10 @@ pub(super) fn x11(failed: &Failed<'_>) -> Option<Cause> {
         let is_write = x.is_write() && x.succeeded() && is_older(index) && x.method != "DELETE";
         is_write || x.status() == Some(412) && story.named(index).contains(&tag)
     })?;
+    // A read that was answered first could not have known.
+    if story.answered_before(read, told) {
+        return None;
+    }
     if story.received(told, failed.at).as_ref() == Some(&tag) {
         return None;
     }
@@ -199,7 +211,12 @@ pub(super) fn x11(failed: &Failed<'_>) -> Option<Cause> {
         story.name(told),
         story.name(read)
     );
-    let cause = if newer.is_some() {
+    let now = story.version_then(failed.at).map(|(now, _)| now);
+    let is_newer_still = newer.is_some() && now.is_some() && newer != now;
+    let cause = if is_newer_still {
+        Cause::possible("X11", why)
+            .settle("what moved it on: it may have been at the old tag again, for a time")
+    } else if newer.is_some() {
         Cause::certain("X11", why)
     } else {
         Cause::likely("X11", why).settle("the ETag of the write's answer")
@@ -207,7 +224,7 @@ pub(super) fn x11(failed: &Failed<'_>) -> Option<Cause> {
     let cause = cause
         .who("Neither you nor another writer: the read was behind.")
         .shown_by(story, &[told, read, failed.at]);
-    Some(match newer.filter(|_| wrote) {
+    Some(match newer.filter(|_| wrote && !is_newer_still) {
         Some(newer) => cause
             .instead(format!("If-Match: {newer}, the tag of your own write; do not read again"))
             .keep(story, told),
@@ -224,8 +241,11 @@ pub(super) fn x11(failed: &Failed<'_>) -> Option<Cause> {
 pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     let Failed { story, exchange, sent, .. } = failed;
     let is_create = matches!(sent, Sent::Create) && failed.is_stale();
-    let is_other =
-        [x10, x11, x12, super::tags::x05, super::other::x14].iter().any(|rule| rule(failed).is_some());
+    let is_sure = |cause: Cause| cause.confidence > Confidence::Possible;
+    let is_other = [x10, x11, x12, super::tags::x05, super::other::x14]
+        .iter()
+        .any(|rule| rule(failed).is_some_and(is_sure));
+    let near = near_write(failed);
     let own_lost = x13(failed);
     let is_own_lost = own_lost.as_ref().is_some_and(|cause| cause.confidence > Confidence::Possible);
     let is_change = is_create && super::missing::x09(failed).is_some();
@@ -234,6 +254,7 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
         || is_other
         || is_own_lost
         || own_previous(failed).is_some()
+        || near.is_some_and(|near| near.is_proven)
         || is_change
     {
         return None;
@@ -242,7 +263,9 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     let fix = "a fresh read, your change applied to what it shows, and the tag of that read; not your old content with the new tag";
     let named = exchange.got().and_then(|got| got.said.by.clone());
     let audited = exchange.audited.as_ref().and_then(|audited| audited.previous.as_ref());
-    let stranger = audited.filter(|(who, _)| exchange.writer.as_ref().is_some_and(|me| me.id != who.id));
+    let stranger = audited.filter(|(who, _)| {
+        exchange.writer.as_ref().is_some_and(|me| (me.is_user || who.is_user) && me.id != who.id)
+    });
     let written = story.before(failed.at).find(|&index| {
         let x = &story.exchanges[index];
         x.is_write() && x.succeeded() && !story.is_own(index, failed.at)
@@ -267,7 +290,12 @@ pub(super) fn x02(failed: &Failed<'_>) -> Option<Cause> {
     }
     let source = story.source_of(failed.at);
     match source {
-        Some(_) if own_lost.is_some() || own_write(failed).is_some() => {
+        Some(_)
+            if own_lost.is_some()
+                || own_write(failed).is_some()
+                || near.is_some()
+                || matches!(failed.sent, Sent::Unknown) =>
+        {
             Some(Cause::possible("X02", why).who("Perhaps another writer.").instead(fix))
         }
         Some(source) => {

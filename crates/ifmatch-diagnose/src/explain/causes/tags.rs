@@ -62,6 +62,9 @@ pub(super) fn x04(failed: &Failed<'_>) -> Option<Cause> {
             None => cause,
         });
     }
+    if is_servers_malformed(failed) {
+        return Some(of_server(failed));
+    }
     let Sent::Malformed(field, value) = failed.sent else { return None };
     if is_nothing(value) || story.before(failed.at).any(|index| story.supplied(index, failed.at)) {
         return None;
@@ -89,6 +92,33 @@ pub(super) fn x04(failed: &Failed<'_>) -> Option<Cause> {
         Some(index) => cause.keep(story, index),
         None => cause,
     })
+}
+
+/// Whether the server handed out as its ETag what is none, refused exactly that, and does not show that it compares such
+/// tags with each other.
+pub(super) fn is_servers_malformed(failed: &Failed<'_>) -> bool {
+    let Sent::Malformed(_, value) = failed.sent else { return false };
+    let story = failed.story;
+    let now = story.version_then(failed.at).map(|(now, _)| now);
+    let is_other = now.is_some_and(|now| now != *value);
+    story.before(failed.at).any(|index| story.supplied(index, failed.at))
+        && (!is_other || failed.meaning == Some(Meaning::Malformed))
+}
+
+fn of_server(failed: &Failed<'_>) -> Cause {
+    let story = failed.story;
+    let value = story.named(failed.at).join(", ");
+    let source = story.source_of(failed.at);
+    let why = format!(
+        "The server handed out ETag: {value}, which is no entity-tag, since it has no quotes; what it compares with it cannot \
+         be told."
+    );
+    let shown: Vec<_> = source.into_iter().chain([failed.at]).collect();
+    Cause::likely("X04", why)
+        .who("The server: its tag is malformed.")
+        .instead(format!("nothing that is sure to work, until the server writes ETag: \"{value}\""))
+        .settle(format!("the same request with If-Match: \"{value}\""))
+        .shown_by(story, &shown)
 }
 
 /// What proxies put behind a tag when they compress.
@@ -126,7 +156,22 @@ pub(super) fn x05(failed: &Failed<'_>) -> Option<Cause> {
     let from = from.unwrap_or_default();
     let shown: Vec<_> = source.into_iter().chain([failed.at]).collect();
     let fix = "a read without Accept-Encoding, until the server or proxy leaves the tag strong";
+    if failed.is_own_tag_refused() {
+        let why = format!(
+            "You sent If-Match: {}, and as far as the recording shows the server was at exactly that: it refuses its own \
+             current tag. A weak tag, one per coding or language, or a proxy that rewrites tags would do that.{from}",
+            tags.join(", ")
+        );
+        return Some(
+            Cause::possible("X05", why)
+                .settle("`ifmatch inspect URL`, and the same request straight to the server")
+                .shown_by(story, &shown),
+        );
+    }
     if tags.iter().all(|tag| is_weak(tag)) {
+        if failed.are_weak_tags_taken() && failed.meaning != Some(Meaning::Weak) {
+            return None;
+        }
         let why = format!(
             "You sent If-Match: {}. W/ marks a weak tag, and If-Match compares strongly: a weak tag never matches, not \
              even itself.{from}",
@@ -159,6 +204,23 @@ pub(super) fn x05(failed: &Failed<'_>) -> Option<Cause> {
             return Some(Cause::certain("X05", why).instead(fix).shown_by(story, &shown));
         }
         return None;
+    }
+    let as_weak = story.before(failed.at).find(|&index| {
+        let received = story.received(index, failed.at);
+        received.is_some_and(|there| is_weak(&there) && opaque(&there) == opaque(tag))
+    });
+    if let Some(index) = as_weak.filter(|_| source.is_none() && !is_weak(tag) && !failed.is_judged_alone()) {
+        let why = format!(
+            "You sent If-Match: {tag}; {} had been answered with W/{tag}, which is weak. Without its mark it is another \
+             tag, and with it no If-Match can match it.",
+            story.name(index)
+        );
+        return Some(
+            Cause::likely("X05", why)
+                .instead("nothing that works, until the server's tag is strong")
+                .settle("the ETag of a fresh read")
+                .shown_by(story, &[index, failed.at]),
+        );
     }
     let bare = without_suffix(opaque(tag)).filter(|_| tags.len() == 1 && !failed.is_judged_alone())?;
     let why = format!(
@@ -220,7 +282,10 @@ pub(super) fn x06(failed: &Failed<'_>) -> Option<Cause> {
         "You sent If-Match: {tag}. That is the tag of {there} ({name}); this one never had it{also}."
     );
     let path = |url: &str| url.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
-    let cause = if says_so {
+    let is_read_here = story
+        .before(failed.at)
+        .any(|index| story.exchanges[index].is_read() && story.received(index, failed.at).is_some());
+    let cause = if says_so || is_read_here && path(there) != path(url) {
         Cause::certain("X06", why)
     } else if opaque(tag).len() >= TAG_BYTES_TELLING && path(there) != path(url) {
         Cause::likely("X06", why).settle("a GET of the resource itself: does it carry another tag?")

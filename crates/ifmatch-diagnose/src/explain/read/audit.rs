@@ -92,8 +92,13 @@ fn writer(record: &Value, user: &str, client: &str, address: Option<&str>) -> Op
         (None, Some(user)) => user.to_owned(),
         (None, None) => address?.to_owned(),
     };
-    let id = if id == "\n" { name.clone() } else { id };
-    Some(Writer { id, name })
+    let id = match (id.as_str(), user, address) {
+        ("\n", ..) => name.clone(),
+        // Many use the same program.
+        (_, None, Some(address)) => format!("{id}\n{address}"),
+        _ => id,
+    };
+    Some(Writer { id, name, is_user: user.is_some() })
 }
 
 fn answer(record: &Value, action: &str) -> Answer {
@@ -121,5 +126,5 @@ fn answer(record: &Value, action: &str) -> Answer {
     };
     let said = Said { meaning, is_ours: true, ..Said::default() };
     let status = status.and_then(|status| u16::try_from(status).ok()).unwrap_or(0);
-    Answer::Got(Box::new(Got { status, fields, content: None, said }))
+    Answer::Got(Box::new(Got { status, fields, said, ..Got::default() }))
 }

@@ -1,7 +1,7 @@
 //! HTTP archives (HAR 1.2), as Chrome, Firefox, Safari, proxies and test tools save them. Their dialects differ; only
 //! `log.entries` has to be there.
 
-use super::super::evidence::{Answer, Content, Exchange, Got};
+use super::super::evidence::{Answer, Content, Exchange, Got, tags_in};
 use super::super::fields::{Fields, Secrets, key, shown_url};
 use super::super::moment::Moment;
 use super::super::said::Said;
@@ -287,8 +287,9 @@ fn answer(response: Response, error: Option<String>, secrets: &mut Secrets) -> A
         Some(bytes) if status >= 300 => Said::read(bytes, secrets),
         _ => Said::default(),
     };
+    let tags = bytes.as_deref().filter(|_| (200..300).contains(&status)).map(tags_in).unwrap_or_default();
     let content = bytes.filter(|_| status == 200).map(|bytes| Content::of(&bytes));
-    Answer::Got(Box::new(Got { status, fields, content, said }))
+    Answer::Got(Box::new(Got { status, fields, content, said, tags }))
 }
 
 fn fields(lines: Vec<Pair>, secrets: &mut Secrets) -> Fields {

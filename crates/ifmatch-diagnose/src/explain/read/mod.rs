@@ -158,7 +158,7 @@ fn problem(input: &[u8], secrets: &Secrets) -> Result<Vec<Exchange>, Unreadable>
              as `curl -i` shows them, or the request as well, as `curl -v` does",
         ));
     }
-    exchange.answer = Answer::Got(Box::new(Got { status, fields, content: None, said }));
+    exchange.answer = Answer::Got(Box::new(Got { status, fields, said, ..Got::default() }));
     Ok(vec![exchange])
 }
 

@@ -2,6 +2,7 @@
 //! committed.
 
 mod audit;
+mod disputed;
 mod har;
 mod masking;
 mod near_misses;
