@@ -138,19 +138,26 @@ impl Change {
         }
     }
 
-    /// The members that differ between two states although nobody wrote them, as pointers.
-    pub(super) fn volatile(&self, one: &[u8], other: &[u8]) -> Vec<String> {
-        let Self::Member { pointer, .. } = self else { return Vec::new() };
-        let parse = |content| serde_json::from_slice::<Value>(content).unwrap_or_default();
-        let (one, other) = (parse(one), parse(other));
+    /// The members that differ but for what we change, as pointers with both values; `None` if one came or went, which no
+    /// write of ours does.
+    pub(super) fn differences(&self, one: &[u8], other: &[u8]) -> Option<Vec<(String, String, String)>> {
+        let Self::Member { pointer, .. } = self else { return Some(Vec::new()) };
+        let parse = |content| serde_json::from_slice::<Value>(content).ok();
         let mut found = Vec::new();
-        differing(&one, &other, "", &mut found);
-        // What moves every second may be the same for once.
-        moving(&other, "", &mut found);
-        found.retain(|found| found != pointer && !found.is_empty());
-        found.sort();
-        found.dedup();
-        found
+        differing(&parse(one)?, &parse(other)?, pointer, "", &mut found).then_some(found)
+    }
+
+    /// Whether what we change is as it was.
+    pub(super) fn is_back(&self, now: &[u8], original: &[u8]) -> bool {
+        let Self::Member { pointer, .. } = self else { return true };
+        let value = |content| {
+            let document: Value = serde_json::from_slice(content).ok()?;
+            document.pointer(pointer).filter(|value| !value.is_null()).cloned()
+        };
+        match (value(now), value(original)) {
+            (Some(now), Some(original)) => is_same(&now, &original),
+            (now, original) => now == original,
+        }
     }
 }
 
@@ -223,41 +230,61 @@ pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-fn differing(one: &Value, other: &Value, at: &str, found: &mut Vec<String>) {
+/// Collects what differs but for `ours`; false if a member came or went.
+fn differing(
+    one: &Value,
+    other: &Value,
+    ours: &str,
+    at: &str,
+    found: &mut Vec<(String, String, String)>,
+) -> bool {
+    if at == ours {
+        return true;
+    }
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => {
-            let added = other.iter().filter(|(name, _)| !one.contains_key(*name));
-            for (name, _) in added {
-                found.push(format!("{at}/{}", escaped(name)));
-            }
-            for (name, value) in one {
+            let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+            names.into_iter().all(|name| {
                 let at = format!("{at}/{}", escaped(name));
-                match other.get(name) {
-                    Some(other) => differing(value, other, &at, found),
-                    None => found.push(at),
+                match (one.get(name), other.get(name)) {
+                    (Some(one), Some(other)) => differing(one, other, ours, &at, found),
+                    _ => at == ours,
                 }
-            }
+            })
         }
-        _ if one != other => found.push(at.to_owned()),
-        _ => {}
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .zip(other)
+                    .enumerate()
+                    .all(|(index, (one, other))| differing(one, other, ours, &format!("{at}/{index}"), found))
+        }
+        _ => {
+            if !is_same(one, other) {
+                found.push((at.to_owned(), one.to_string(), other.to_string()));
+            }
+            true
+        }
+    }
+}
+
+/// Whether two values are the same; 12.50 and 12.5 are.
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        _ => one == other,
     }
 }
 
 /// Words of names that servers set at each write.
-const MOVING: [&str; 7] = ["updated", "modified", "changed", "version", "revision", "rev", "etag"];
+const MOVING: [&str; 8] =
+    ["updated", "modified", "changed", "version", "revision", "rev", "etag", "timestamp"];
 
-/// The members that servers set at each write, by their names.
-fn moving(value: &Value, at: &str, found: &mut Vec<String>) {
-    if let Value::Object(members) = value {
-        for (name, value) in members {
-            let at = format!("{at}/{}", escaped(name));
-            if words(name).iter().any(|word| MOVING.contains(&word.as_str())) {
-                found.push(at);
-            } else {
-                moving(value, &at, found);
-            }
-        }
-    }
+/// Whether servers set a member of that name at each write.
+pub(super) fn is_moving(pointer: &str) -> bool {
+    let name = pointer.rsplit('/').next().unwrap_or_default();
+    words(name).iter().any(|word| MOVING.contains(&word.as_str()))
 }
 
 /// What a PATCH of that type sends.
@@ -348,12 +375,14 @@ mod tests {
     }
 
     #[test]
-    fn members_that_move_on_their_own_are_named() {
+    fn members_that_came_or_went_are_no_differences_of_ours() {
         let change = member("/note", false, true);
-        let volatile = change.volatile(
-            br#"{"note":"a","at":1,"meta":{"rev":1,"x":2},"gone":1}"#,
-            br#"{"note":"b","at":2,"meta":{"rev":2,"x":2},"new":1}"#,
-        );
-        assert_eq!(volatile, ["/at", "/gone", "/meta/rev", "/new"]);
+        let before = br#"{"note":"a","at":1,"meta":{"rev":1,"x":2.50},"l":[1]}"#;
+        let now = br#"{"note":"b","at":2,"meta":{"rev":2,"x":2.5},"l":[1]}"#;
+        let found = change.differences(before, now).unwrap();
+        assert_eq!(found.iter().map(|(at, ..)| at.as_str()).collect::<Vec<_>>(), ["/at", "/meta/rev"]);
+        for other in [r#"{"note":"a"}"#, r#"{"note":"a","at":1,"meta":{"rev":1,"x":2},"l":[1],"theirs":1}"#] {
+            assert_eq!(change.differences(before, other.as_bytes()), None, "{other}");
+        }
     }
 }

@@ -6,9 +6,13 @@ use super::evidence::Serial;
 use super::reasons::{Halt, refusal};
 use super::reply::{Condition, Reply};
 use super::session::{Session, State};
+use super::whose::Whose;
 
 /// Writes one after the other.
 const SERIAL: u32 = 3;
+
+/// Why nothing can be told if what is read is not what is there.
+const BEHIND: &str = "Reads are behind writes: what is read is older than a write that was answered with success, and its tag is refused. Race it where nothing is cached and nothing is replicated later.";
 
 /// What is known after it.
 #[derive(Debug)]
@@ -44,6 +48,8 @@ impl Session<'_> {
         let mut reasons = Vec::new();
         for change in changes {
             self.change = change.clone();
+            // Nothing is learned of a member that could not be written.
+            self.whose = Whose::of(original.content.clone());
             self.step("control", 0, SERIAL)?;
             match self.try_change().await? {
                 Ok(mut basis) if basis.is_writable() => {
@@ -71,6 +77,7 @@ impl Session<'_> {
             Tried::Another(reason) => return Ok(Err(reason)),
             Tried::Done(right) => right,
         };
+        self.takes_tags = right == Serial::Accepted;
         let state = self.read().await?;
         let bare = match self.try_write(&state, &Condition::None, right == Serial::Accepted).await? {
             Tried::Done(bare) => bare,
@@ -87,7 +94,12 @@ impl Session<'_> {
         is_fine: bool,
     ) -> Result<Tried, Halt> {
         let method = self.plan.method.to_string();
+        let newest = self.acknowledged;
         let (reply, mark) = self.put(0, state, condition).await?;
+        let is_old = newest.is_some_and(|newest| !state.shows(newest));
+        if is_old && reply.is_refused() && *condition != Condition::None {
+            return Err(Halt::Unclear(BEHIND.to_owned()));
+        }
         if reply.is_accepted() {
             let after = self.read_until(&[mark]).await?;
             return Ok(if after.shows(mark) {

@@ -42,6 +42,9 @@ pub struct Entry {
     pub tag: Option<String>,
     /// The original, in base64.
     pub original: String,
+    /// Whether a tag that was read is taken.
+    #[serde(default)]
+    pub takes_tags: bool,
     /// What the resource is but for what is written, in base64; known after the first write.
     pub rest: Option<String>,
     /// Members that move on their own.
@@ -231,6 +234,7 @@ mod tests {
             number: 1,
             tag: None,
             original: Entry::encode(b"x"),
+            takes_tags: false,
             rest: None,
             volatile: Vec::new(),
         }

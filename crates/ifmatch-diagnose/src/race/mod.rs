@@ -61,6 +61,7 @@ mod validators;
 mod verdict;
 mod volley;
 mod watch;
+mod whose;
 
 pub use choose::ChooseError;
 pub use confidence::{at_least, at_most};

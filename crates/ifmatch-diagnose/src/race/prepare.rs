@@ -277,6 +277,7 @@ pub async fn restore(access: &Access, url: &Url, entry: &Entry) -> Result<Restor
     };
     let mut session = prepared.session(&(), Stop::default())?;
     session.marks = Marks::earlier(entry.mark.clone(), entry.number);
+    (session.is_dirty, session.takes_tags) = (true, entry.takes_tags);
     // Reachable at all?
     session.read().await.map_err(|halt| match halt {
         Halt::Lost(error) => PrepareError::Send(error),
@@ -305,6 +306,7 @@ impl Prepared {
             number,
             tag: self.original.tag.as_ref().map(ToString::to_string),
             original: Entry::encode(&self.original.content),
+            takes_tags: session.takes_tags,
             rest: reference.and_then(|reference| reference.rest.as_deref()).map(Entry::encode),
             volatile: reference.map(|reference| reference.volatile.clone()).unwrap_or_default(),
         }

@@ -3,7 +3,7 @@
 use super::session::State;
 use core::time::Duration;
 use http::StatusCode;
-use http::header::{HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
+use http::header::{ETAG, HeaderValue, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER};
 use ifmatch_client::wire::{Answer, Request, SendError};
 
 /// The longest wait that a server can ask for with Retry-After; it is asked again then.
@@ -19,7 +19,7 @@ pub(super) const NEVER_ISSUED: &str = "\"never-issued\"";
 #[derive(Clone, Debug)]
 pub(super) enum Reply {
     /// A status, and what else matters.
-    Status { status: StatusCode, wait: Option<Duration>, location: Option<String> },
+    Status { status: StatusCode, wait: Option<Duration>, location: Option<String>, tag: Option<String> },
     /// No answer: whether it was applied is not known, unless nothing was sent.
     None(SendError),
 }
@@ -66,6 +66,7 @@ impl Reply {
                 status: answer.status,
                 wait: wait(&answer),
                 location: answer.text(LOCATION).map(str::to_owned),
+                tag: answer.text(ETAG).map(str::to_owned),
             },
         }
     }

@@ -1,6 +1,5 @@
 //! Putting the original back.
 
-use super::change::Change;
 use super::reasons::Halt;
 use super::reply::Condition;
 use super::session::{Session, State};
@@ -11,12 +10,31 @@ use http::header::CONTENT_TYPE;
 use ifmatch_client::wire::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::time::Instant;
 
-/// How often it is tried.
-const TRIES_MAX: u32 = 8;
+/// How often it is written.
+const WRITES_MAX: u32 = 32;
+
+/// How long it is tried, and the time that reads have to agree.
+const TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Between two tries.
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// Between two looks at it once it is there.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Reads that have to agree that it is there.
+const READS_MIN: u32 = 5;
+
+/// The shortest time for which they have to.
+const WINDOW_MIN: Duration = Duration::from_millis(100);
+
+/// The longest.
+const WINDOW_MAX: Duration = Duration::from_secs(15);
+
+/// What is read for so long after the original was put back may be old; after it, it is what is there.
+const LAG_MAX: Duration = Duration::from_secs(5);
 
 /// What is there in the end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
@@ -60,68 +78,111 @@ enum Step {
     Again(String),
 }
 
-impl Session<'_> {
-    /// What the resource looks like after a write of ours.
-    pub(super) fn reference(&self, original: &State, now: &State) -> Reference {
-        let volatile = self.change.volatile(&original.content, &now.content);
-        Reference { rest: Some(self.change.rest(&now.content, &self.marks, &volatile)), volatile }
-    }
+/// What was done to put the original back.
+#[derive(Debug, Default)]
+struct Back {
+    /// Writes of it.
+    writes: u32,
+    /// When one was answered with success.
+    done: Option<Instant>,
+    /// Since when every read shows it, and how many did.
+    shown: Option<(Instant, u32)>,
+}
 
-    /// Puts the original back if the last write was ours, and looks whether it is there.
+impl Session<'_> {
+    /// Puts the original back if the last write was ours, and looks whether it is there. After a write of ours that may
+    /// have been done, a read that shows the original proves nothing: it may be an old one. A write of the original that
+    /// is answered with success does, if no read shows anything else for longer than reads are behind.
     pub(super) async fn restore(&mut self, original: &State, reference: &Reference) -> Restored {
+        let mut back = Back::default();
         let mut reason = String::new();
-        for attempt in 0..TRIES_MAX {
-            if attempt > 0 {
-                self.pause(AGAIN).await;
-            }
-            match self.restore_once(original, reference, attempt).await {
+        let started = Instant::now();
+        while started.elapsed() < TIME_MAX + self.window() && back.writes < WRITES_MAX {
+            match self.restore_once(original, reference, &mut back).await {
                 Ok(Step::Over(restored)) => return restored,
                 Ok(Step::Again(why)) => reason = why,
                 Err(halt) => reason = halt.reason(),
             }
+            let wait = if back.shown.is_some() { LOOK } else { AGAIN };
+            self.pause(wait.max(self.window() / 20)).await;
         }
-        restored(Ending::NotRestored, original, None, format!("The original was not put back. {reason}"))
+        let says = match back.done {
+            None => format!("The original was not put back. {reason}"),
+            Some(_) => {
+                format!(
+                    "The original was put back, and reads do not show it for good: nobody can say whether it stays. {reason}"
+                )
+            }
+        };
+        restored(Ending::NotRestored, original, None, says)
+    }
+
+    /// For how long reads have to agree.
+    fn window(&self) -> Duration {
+        self.behind.map_or(WINDOW_MIN, |behind| (WINDOW_MIN + behind * 2).min(WINDOW_MAX))
     }
 
     async fn restore_once(
         &mut self,
         original: &State,
         reference: &Reference,
-        attempt: u32,
+        back: &mut Back,
     ) -> Result<Step, Halt> {
         let now = self.read().await?;
-        if now.content == original.content {
-            let says = format!("Original restored ({}body identical).", tags(original, &now));
-            let is_untouched = now.tag == original.tag && self.marks.count() == 0;
-            let ending = if is_untouched { Ending::Untouched } else { Ending::Identical };
-            return Ok(Step::Over(restored(ending, original, Some(&now), says)));
-        }
-        let rest = self.change.rest(&now.content, &self.marks, &reference.volatile);
-        let expected = match &reference.rest {
-            Some(rest) => rest.clone(),
-            None => self.change.rest(&original.content, &self.marks, &reference.volatile),
-        };
-        if now.marks.is_empty() && rest == expected && self.is_back(&now, original) {
-            let says = format!("Original restored ({}{}).", tags(original, &now), but(&reference.volatile));
-            return Ok(Step::Over(restored(Ending::Equivalent, original, Some(&now), says)));
-        }
-        if now.marks.is_empty() || rest != expected {
+        let is_identical = now.content == original.content;
+        let is_ours = reference.is_ours(&self.change, &self.marks, &original.content, &now.content);
+        let is_original = is_identical
+            || (now.marks.is_empty() && is_ours && self.change.is_back(&now.content, &original.content));
+        if !is_original && (now.marks.is_empty() || !is_ours) {
             let says = "Somebody else wrote meanwhile: what is there now is neither the original nor ours, so it was left as it is.";
             return Ok(Step::Over(restored(Ending::NotRestored, original, Some(&now), says.to_owned())));
         }
+        if is_original && (!self.is_dirty || back.done.is_some()) {
+            let (since, reads) = back.shown.unwrap_or((Instant::now(), 0));
+            back.shown = Some((since, reads + 1));
+            if self.is_dirty && (reads + 1 < READS_MIN || since.elapsed() < self.window()) {
+                return Ok(Step::Again(String::new()));
+            }
+            return Ok(Step::Over(over(original, &now, is_identical, reference)));
+        }
+        back.shown = None;
+        if let Some(done) = back.done {
+            let lag = done.elapsed();
+            if lag < LAG_MAX {
+                self.behind = self.behind.max(Some(lag));
+                return Ok(Step::Again("What is read is older than that.".to_owned()));
+            }
+        }
+        self.write_back(original, &now, back).await
+    }
+
+    async fn write_back(&mut self, original: &State, now: &State, back: &mut Back) -> Result<Step, Halt> {
         // The octets first; if they are not taken, what is there with the member put back.
-        let whole = original.content.clone();
-        let member = || self.change.back(&now.content, &original.content, self.patch);
-        let is_whole = self.patch.is_none() && attempt % 4 < 2;
-        let content = if is_whole { Some(whole) } else { member() };
+        let is_whole = self.patch.is_none() && back.writes % 4 < 2;
+        let content = if is_whole {
+            Some(original.content.clone())
+        } else {
+            self.change.back(&now.content, &original.content, self.patch)
+        };
         let Some(content) = content else {
             return Ok(Step::Again("It has no place for it any more.".to_owned()));
         };
-        // Once with the tag and once without, for those who take no tag.
-        let condition = if attempt.is_multiple_of(2) { Condition::of(&now) } else { Condition::None };
+        // With the tag; once with it and once without for those who take none.
+        let with_tag = self.takes_tags || back.writes.is_multiple_of(2);
+        let condition = if with_tag { Condition::of(now) } else { Condition::None };
         let request = condition.apply(self.back(content));
+        back.writes += 1;
         let reply = self.send(0, &request).await?;
-        Ok(Step::Again(super::reasons::refusal(self.plan.method.as_str(), &reply)))
+        if reply.is_accepted() {
+            back.done = Some(Instant::now());
+        }
+        Ok(Step::Again(match reply.status() {
+            Some(412) => {
+                "The tag that is read is refused: it is older than what is there, or somebody else writes."
+                    .to_owned()
+            }
+            _ => super::reasons::refusal(self.plan.method.as_str(), &reply),
+        }))
     }
 
     fn back(&self, content: Bytes) -> Request {
@@ -131,28 +192,34 @@ impl Session<'_> {
             .content(content)
     }
 
-    /// Whether what we change is as it was.
-    fn is_back(&self, now: &State, original: &State) -> bool {
-        let Change::Member { pointer, .. } = &self.change else { return true };
-        let value = |state: &State| {
-            let document: serde_json::Value = serde_json::from_slice(&state.content).ok()?;
-            document.pointer(pointer).filter(|value| !value.is_null()).cloned()
-        };
-        value(now) == value(original)
-    }
-
-    /// Best effort after a write that was answered with success and is not recognised.
+    /// Best effort after a write that was answered with success and is not recognised: only if what is there is shown to
+    /// be that write, by the tag of its answer.
     pub(super) async fn undo(&mut self, original: &State) {
         let Ok(now) = self.read().await else { return };
-        if now.content != original.content && self.patch.is_none() {
+        let is_ours =
+            now.tag.as_ref().is_some_and(|tag| self.answered.as_deref() == tag.value().to_str().ok());
+        if now.content != original.content && self.patch.is_none() && is_ours {
             for condition in [Condition::of(&now), Condition::None] {
                 let request = condition.apply(self.back(original.content.clone()));
                 if self.send(0, &request).await.is_ok_and(|reply| reply.is_accepted()) {
+                    self.forget_shown();
+                    break;
+                }
+                if self.takes_tags {
                     break;
                 }
             }
         }
     }
+}
+
+fn over(original: &State, now: &State, is_identical: bool, reference: &Reference) -> Restored {
+    let (ending, how) = match is_identical {
+        true => (Ending::Identical, "body identical".to_owned()),
+        false => (Ending::Equivalent, but(&reference.volatile)),
+    };
+    let says = format!("Original restored ({}{how}).", tags(original, now));
+    restored(ending, original, Some(now), says)
 }
 
 fn restored(ending: Ending, original: &State, now: Option<&State>, says: String) -> Restored {

@@ -8,6 +8,7 @@ use super::report::Race;
 use super::restore::{Ending, Reference, Restored};
 use super::session::{Ripens, Session};
 use super::watch::{Observer, Stop};
+use super::whose::Whose;
 use super::{control::Basis, create::Made};
 use ifmatch_client::wire::AccessError;
 use std::time::Instant;
@@ -37,14 +38,17 @@ impl Prepared {
         let started = Instant::now();
         let mut session = self.session(observer, stop.clone())?;
         let mut course = Course::default();
+        session.whose = Whose::of(self.original.content.clone());
         let ended = self.race(&mut session, &mut course, journal.as_mut()).await;
         course.halt = ended.err();
+        course.reference = session.whose.reference();
         course.seen.repeated_tag = session.validators.repeated.clone();
         course.seen.repeated_date = session.validators.repeated_date.clone();
         course.seen.compared = session.validators.compared;
         // Whoever asked for an end wants the original back.
         session.stop = Stop::default();
-        session.original = None;
+        // What is there is looked at without giving up.
+        session.whose = Whose::default();
         let restored = self.back(&mut session, &course.reference).await;
         let is_back = restored.ending != Ending::NotRestored;
         let kept = match journal {
@@ -78,8 +82,8 @@ impl Prepared {
         }
         let basis = session.control(&self.changes, &self.original).await?;
         let now = session.read().await?;
-        course.reference = session.reference(&self.original, &now);
-        session.original = Some(self.original.content.clone());
+        session.whose.settle(&session.change, &session.marks, &now)?;
+        course.reference = session.whose.reference();
         if let Some(journal) = journal {
             self.note(journal, session, Some(&course.reference))?;
         }

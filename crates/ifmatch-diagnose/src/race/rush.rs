@@ -72,6 +72,7 @@ impl Session<'_> {
             stop: self.stop.clone(),
             end: Instant::now() + TIME_MAX,
         });
+        self.is_dirty = true;
         let mut running = JoinSet::new();
         for http in self.writers.iter().take(writers) {
             let (http, common) = (http.clone(), Arc::clone(&common));

@@ -6,6 +6,7 @@ use super::reasons::Halt;
 use super::reply::{Condition, Reply, wait};
 use super::validators::Validators;
 use super::watch::{Progress, Stop};
+use super::whose::Whose;
 use super::{Observer, Plan};
 use bytes::Bytes;
 use core::time::Duration;
@@ -15,6 +16,7 @@ use http::header::{
 use http::{Method, StatusCode};
 use ifmatch_client::Tag;
 use ifmatch_client::wire::{Access, AccessError, Answer, Http, Request, SendError, Url};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use tokio::time::sleep;
 
@@ -32,9 +34,6 @@ const ROUNDS_OF_RIPENING: u32 = 3;
 
 /// Waits between reads until a write can be seen: a server may be behind itself.
 const LOOKS_MS: [u64; 6] = [0, 20, 50, 100, 300, 700];
-
-/// Why a run ends in which others write.
-const THEIRS: &str = "Somebody else writes there too: what was read is neither the original nor ours. Race something that nobody else writes.";
 
 /// The resource as it was read.
 #[derive(Clone, Debug)]
@@ -75,10 +74,20 @@ pub(super) struct Session<'a> {
     pub(super) content_type: HeaderValue,
     pub(super) patch: Option<Patch>,
     pub(super) stop: Stop,
-    /// What was there before the run, once it is known that our writes can be told from it: anything else is another's.
-    pub(super) original: Option<Bytes>,
-    /// The longest that a write could not be seen after its answer, if it could not at once.
+    /// Whose what is read is.
+    pub(super) whose: Whose,
+    /// The longest that a read was behind a write, as far as it was seen.
     pub(super) behind: Option<Duration>,
+    /// Whether a write of ours may stand there: one was answered with success, or not at all.
+    pub(super) is_dirty: bool,
+    /// The last write that was answered with success.
+    pub(super) acknowledged: Option<Mark>,
+    /// The tag of its answer.
+    pub(super) answered: Option<String>,
+    /// Whether a tag that was read is taken: then the original is put back with it and never without.
+    pub(super) takes_tags: bool,
+    /// What was shown last (0 is the original), and since when each that was shown before is known to be old.
+    shown: (u32, BTreeMap<u32, Instant>),
     /// Whether weak tags become strong after a while.
     pub(super) ripens: Ripens,
     /// Writes without an answer.
@@ -111,8 +120,13 @@ impl<'a> Session<'a> {
             content_type,
             patch,
             stop,
-            original: None,
+            whose: Whose::default(),
             behind: None,
+            is_dirty: false,
+            acknowledged: None,
+            answered: None,
+            takes_tags: false,
+            shown: (0, BTreeMap::new()),
             ripens: Ripens::Unknown,
             unanswered: 0,
             requests: 0,
@@ -212,15 +226,32 @@ impl<'a> Session<'a> {
             )));
         }
         let state = self.state(&answer);
-        let is_theirs = self
-            .original
-            .as_ref()
-            .is_some_and(|original| state.marks.is_empty() && state.content != original);
-        if is_theirs {
-            return Err(Halt::Unclear(THEIRS.to_owned()));
-        }
+        self.whose.check(&self.change, &self.marks, &state)?;
+        self.note_lag(&state);
         self.validators.note(&state);
         Ok(state)
+    }
+
+    /// Who shows what is known to be old is behind.
+    fn note_lag(&mut self, state: &State) {
+        let (shown, old) = &mut self.shown;
+        let now = state.marks.last().map_or(0, |mark| mark.0);
+        if let Some(since) = old.get(&now) {
+            self.behind = self.behind.max(Some(since.elapsed()));
+        } else if now != *shown {
+            old.insert(*shown, Instant::now());
+            *shown = now;
+        }
+    }
+
+    /// The original is there again: what was read before tells nothing about lag.
+    pub(super) fn forget_shown(&mut self) {
+        self.shown = (0, BTreeMap::new());
+    }
+
+    /// Keeps in mind whether a write may stand there.
+    pub(super) fn note_write(&mut self, reply: &Reply) {
+        self.is_dirty |= reply.status().is_none_or(|status| !(300..500).contains(&status));
     }
 
     /// A GET whose answer comes from the origin, sent again while the server is too busy.
@@ -304,6 +335,7 @@ impl<'a> Session<'a> {
         self.pace(1).await;
         let reply = Reply::of(http.send(request).await);
         self.unanswered += u32::from(matches!(reply, Reply::None(_)));
+        self.note_write(&reply);
         reply
     }
 
@@ -315,7 +347,15 @@ impl<'a> Session<'a> {
         condition: &Condition,
     ) -> Result<(Reply, Mark), Halt> {
         let (request, mark) = self.write(state, condition)?;
-        Ok((self.send(writer, &request).await?, mark))
+        let reply = self.send(writer, &request).await?;
+        if reply.is_accepted() {
+            self.acknowledged = Some(mark);
+            self.answered = match &reply {
+                Reply::Status { tag, .. } => tag.clone(),
+                Reply::None(_) => None,
+            };
+        }
+        Ok((reply, mark))
     }
 }
 

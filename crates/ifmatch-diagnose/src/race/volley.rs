@@ -60,6 +60,7 @@ impl Session<'_> {
         let mut longest = Duration::ZERO;
         let mut unsent = None;
         for reply in replies {
+            self.note_write(reply);
             match reply {
                 Reply::Status { wait, .. } => longest = longest.max(wait.unwrap_or_default()),
                 Reply::None(error) => {

@@ -58,6 +58,10 @@ pub(crate) struct Habits {
     pub(crate) deletes_anything: bool,
     /// Sets the member `at` to something new at each write, and sorts members.
     pub(crate) normalises: bool,
+    /// Before this request somebody else writes this, with the member `note` as it is, around everybody.
+    pub(crate) interrupted: Option<(u32, &'static str)>,
+    /// Reads are answered by one of these in turn, each so far behind.
+    pub(crate) replicas: Vec<Duration>,
 }
 
 impl Default for Habits {
@@ -81,6 +85,8 @@ impl Default for Habits {
             ripens: None,
             deletes_anything: false,
             normalises: false,
+            interrupted: None,
+            replicas: Vec::new(),
         }
     }
 }
@@ -91,6 +97,8 @@ struct Kept {
     content: Vec<u8>,
     revision: u32,
     written: Instant,
+    /// What was there, and until when.
+    past: Vec<(Vec<u8>, u32, Instant)>,
     /// What reads still see, and how often.
     before: Option<(Vec<u8>, u32, u32)>,
 }
@@ -108,6 +116,8 @@ struct State {
     busy: AtomicU32,
     writing: AtomicU32,
     writes: AtomicU32,
+    requests: AtomicU32,
+    reads: AtomicU32,
     over: AtomicBool,
 }
 
@@ -129,6 +139,8 @@ impl Api {
             revision: AtomicU32::new(0),
             writing: AtomicU32::new(0),
             writes: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
+            reads: AtomicU32::new(0),
             over: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
@@ -191,7 +203,11 @@ impl State {
         let before = kept.get(path).map(|kept| (kept.content.clone(), kept.revision, self.habits.behind));
         let before = before.filter(|(_, _, reads)| *reads > 0);
         let content = self.stored(kept.get(path), content, revision);
-        kept.insert(path.to_owned(), Kept { content, revision, written: Instant::now(), before });
+        let mut past = kept.get(path).map(|kept| kept.past.clone()).unwrap_or_default();
+        if let Some(old) = kept.get(path).filter(|_| !self.habits.replicas.is_empty()) {
+            past.push((old.content.clone(), old.revision, Instant::now()));
+        }
+        kept.insert(path.to_owned(), Kept { content, revision, written: Instant::now(), past, before });
     }
 
     /// What is kept of what was sent.
@@ -240,6 +256,7 @@ impl State {
         let mut reader = BufReader::new(stream.try_clone()?);
         loop {
             let Some(request) = read(&mut reader)? else { return Ok(()) };
+            self.interrupt(&request.path);
             let (status, fields, content) = self.answer(&request);
             let mut head = format!("HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n");
             for (name, value) in fields {
@@ -252,6 +269,18 @@ impl State {
             bytes.extend(content);
             (&mut &*stream).write_all(&bytes)?;
         }
+    }
+
+    fn interrupt(&self, path: &str) {
+        let turn = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        let Some((_, theirs)) = self.habits.interrupted.filter(|(at, _)| *at == turn) else { return };
+        let mut kept = self.kept();
+        let parse = |content: &[u8]| serde_json::from_slice::<serde_json::Value>(content).unwrap();
+        let mut theirs = parse(theirs.as_bytes());
+        if let Some(now) = kept.get(path) {
+            theirs["note"] = parse(&now.content)["note"].clone();
+        }
+        self.put_in(&mut kept, path, &serde_json::to_vec(&theirs).unwrap());
     }
 
     fn answer(&self, request: &Request) -> (u16, Vec<(&'static str, String)>, Vec<u8>) {
@@ -282,6 +311,15 @@ impl State {
             *reads -= 1;
             if *reads == 0 {
                 found.before = None;
+            }
+        }
+        if !self.habits.replicas.is_empty() {
+            let turn = self.reads.fetch_add(1, Ordering::SeqCst) as usize;
+            let behind = self.habits.replicas[turn % self.habits.replicas.len()];
+            if let Some((old, old_revision, _)) =
+                found.past.iter().find(|(_, _, until)| until.elapsed() < behind)
+            {
+                (content, revision) = (old.clone(), *old_revision);
             }
         }
         let is_now = found.revision == revision;

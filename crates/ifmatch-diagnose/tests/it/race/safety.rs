@@ -7,6 +7,7 @@ use ifmatch_diagnose::race::{
 };
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Does something before the rounds of a test.
 struct During<F: Fn(u32) + Sync> {
@@ -160,4 +161,39 @@ fn the_rate_is_kept() {
     let plan = Plan { rounds: 1, rate: Some(1000.0), ..plan(&api) };
     let race = run(plan, &(), &Stop::default(), None);
     assert!(race.seconds >= f64::from(race.requests - 12) / 1000.0, "{race:?}");
+}
+
+/// A write of somebody else before the first rounds is as little erased as a later one.
+#[test]
+fn what_somebody_else_wrote_while_it_looks_is_left_alone() {
+    const THEIRS: [&str; 2] = [
+        r#"{"id":42,"note":"hello","total":12.50,"theirs":"PRECIOUS"}"#,
+        r#"{"id":42,"note":"hello","total":99}"#,
+    ];
+    for theirs in THEIRS {
+        for turn in [3, 5, 6, 7, 9, 12, 15] {
+            let api = api(Habits { interrupted: Some((turn, theirs)), ..Habits::default() });
+            let race = run(plan(&api), &(), &Stop::default(), None);
+            assert_eq!(race.restored.ending, Ending::NotRestored, "{turn} {theirs}: {race:#?}");
+            let now: serde_json::Value = serde_json::from_str(&api.get("/orders/42")).unwrap();
+            let theirs: serde_json::Value = serde_json::from_str(theirs).unwrap();
+            assert_eq!((&now["theirs"], &now["total"]), (&theirs["theirs"], &theirs["total"]), "{turn}");
+            assert_eq!(race.headline, "INCONCLUSIVE");
+        }
+    }
+}
+
+/// Three replicas, each further behind: what a read shows may be old.
+#[test]
+fn what_is_read_is_not_believed_where_reads_are_behind() {
+    for requires in [true, false] {
+        let replicas = [0, 600, 1200].map(Duration::from_millis);
+        let api = api(Habits { replicas: replicas.to_vec(), requires, ..Habits::default() });
+        let race = run(plan(&api), &(), &Stop::default(), None);
+        assert!(!race.restored.says.contains("Somebody else"), "{race:#?}");
+        if race.restored.ending == Ending::NotRestored {
+            continue;
+        }
+        assert_eq!(api.get("/orders/42"), DOCUMENT, "{race:#?}");
+    }
 }
