@@ -3,7 +3,7 @@
 use super::args::Delete;
 use super::end;
 use super::session::Session;
-use super::{Globals, confirm, is_asked, show, tag};
+use super::{Globals, confirm, is_asked, show, tag, unsaid};
 use crate::exit::{Ended, Failure};
 use anstream::eprintln;
 use http::Method;
@@ -14,7 +14,9 @@ const SHOWN_CHARS_MAX: usize = 2000;
 
 pub(crate) fn run(delete: &Delete, globals: Globals) -> Ended {
     let mut session = Session::open(&delete.url, &delete.access, globals)?;
-    let remembered = session.memory.seen(&session.asked, None).and_then(|seen| seen.version);
+    let seen = session.memory.seen(&session.asked);
+    let remembered = seen.as_ref().and_then(|seen| seen.version.clone());
+    let cannot = seen.filter(|seen| seen.leads_to.is_some() || seen.why.is_some());
     let condition = if let Some(text) = &delete.condition.if_match {
         IfMatch::Unchanged(tag(text)?)
     } else if let Some(reason) = &delete.condition.overwrite {
@@ -22,13 +24,15 @@ pub(crate) fn run(delete: &Delete, globals: Globals) -> Ended {
         IfMatch::overwrite(reason)
     } else if let Some(version) = remembered {
         IfMatch::Unchanged(version)
+    } else if let Some(seen) = cannot {
+        return Err(Failure::from(unsaid::unwritable(&session, "delete", &[], &seen)));
     } else if is_asked() {
         match show_and_ask(&mut session)? {
             Ok(version) => IfMatch::Unchanged(version),
             Err(ended) => return ended,
         }
     } else {
-        return Err(Failure::from(unsaid(&session)));
+        return Err(Failure::from(not_seen(&session)));
     };
     let before = match &condition {
         IfMatch::Unchanged(version) => Some(version.clone()),
@@ -42,7 +46,7 @@ pub(crate) fn run(delete: &Delete, globals: Globals) -> Ended {
     };
     match outcome {
         Outcome::Applied(applied) => {
-            session.memory.forget(&session.asked);
+            session.memory.forget(&session.url);
             end::saved(&session, "delete", before.as_ref(), &applied).finish(&session)
         }
         Outcome::Refused(refusal) if refusal.is_stale() => {
@@ -76,7 +80,7 @@ fn show_and_ask(session: &mut Session) -> Result<Result<Version, Ended>, Failure
     Ok(Ok(version))
 }
 
-fn unsaid(session: &Session) -> String {
+fn not_seen(session: &Session) -> String {
     format!(
         "nothing says what you saw there, and it was not read with ifmatch get. Nothing was sent.\n  Look at it first:\n    \
          {}\n    {}\n  You know its tag:\n    {}",

@@ -32,12 +32,19 @@ pub(crate) fn run(get: &Get, globals: Globals) -> Ended {
             &format!("it is compressed ({coding}): what is printed is, and cannot be written back"),
         );
     }
-    let is_here = reading.answer.url == session.url && coding.is_none();
-    if !get.no_remember && is_here {
+    if !get.no_remember {
         let file = get.out.clone().or_else(stdout_file);
         let file = file.and_then(|file| std::path::absolute(file).ok());
+        let why =
+            coding.map(|coding| format!("it came compressed ({coding}), although that was asked not to be"));
+        let url = &reading.answer.url;
+        let kept = session.memory.remember(url, file.as_deref(), &reading, why);
+        let is_elsewhere = *url != session.asked;
+        let kept = kept.and_then(|()| {
+            if is_elsewhere { session.memory.remember_redirect(&session.asked, url) } else { Ok(()) }
+        });
         // What cannot be remembered was read all the same.
-        if let Err(error) = session.memory.remember(&session.asked, file.as_deref(), &reading) {
+        if let Err(error) = kept {
             note(&session, &format!("the version is not remembered: {error}"));
         }
     }

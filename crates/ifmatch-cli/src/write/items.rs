@@ -14,6 +14,16 @@ pub(crate) struct Item {
     value: Value,
 }
 
+impl Item {
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+}
+
 /// Reads one.
 pub(crate) fn parse(text: &str) -> Result<Item, String> {
     let usage = "a member is changed by name=text or name:=JSON; a[b]=text is member b of member a";

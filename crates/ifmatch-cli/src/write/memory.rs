@@ -23,15 +23,95 @@ pub(crate) struct Memory {
     accept: Vec<u8>,
 }
 
+/// How many versions of one URL are remembered that were read since the last own write; past it the oldest is forgotten.
+/// More than one is as good as any number: nobody can know which of them a content was made from.
+const VERSIONS_MAX: usize = 8;
+
 /// What was seen at a URL.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     /// `None`: it had none, or the server has refused it.
     pub(crate) version: Option<Version>,
+    /// Why it had none, as the server's answer was.
+    pub(crate) why: Option<String>,
+    /// Where reading it led to; what was seen is remembered for that.
+    pub(crate) leads_to: Option<String>,
     /// `None`: it was too large to keep.
     pub(crate) content: Option<Bytes>,
     /// As the server named it; may be empty.
     pub(crate) media_type: String,
+    /// When it was seen, in seconds since 1970.
+    pub(crate) at: u64,
+    /// Whether it was written here, and not read.
+    pub(crate) is_written: bool,
+    /// Whether something was written here since, from something else than this.
+    is_closed: bool,
+    /// The versions that were read since the last own write, the newest last.
+    pub(crate) read: Vec<ReadVersion>,
+}
+
+/// A version that was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ReadVersion {
+    /// The field that said it.
+    line: String,
+    /// When it was read last, in seconds since 1970.
+    at: u64,
+}
+
+impl Seen {
+    /// What is written here is seen.
+    pub(crate) fn written(version: Option<Version>, content: Bytes, media_type: String) -> Self {
+        Self {
+            version,
+            why: None,
+            leads_to: None,
+            content: Some(content),
+            media_type,
+            at: now(),
+            is_written: true,
+            is_closed: false,
+            read: Vec::new(),
+        }
+    }
+
+    /// Whether something was written here since, from something else than this.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// How long ago it was seen, for people.
+    pub(crate) fn age(&self) -> String {
+        ago(self.at)
+    }
+}
+
+impl ReadVersion {
+    fn noted(&self) -> Value {
+        json!({ "line": self.line, "at": self.at })
+    }
+
+    fn of(noted: &Value) -> Option<Self> {
+        Some(Self { line: noted["line"].as_str()?.to_owned(), at: noted["at"].as_u64()? })
+    }
+
+    /// The version and when it was read, for people.
+    pub(crate) fn told(&self) -> String {
+        format!("{} ({})", self.line, ago(self.at))
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn ago(at: u64) -> String {
+    match now().saturating_sub(at) {
+        seconds @ ..120 => format!("{seconds} s ago"),
+        seconds @ ..7200 => format!("{} min ago", seconds / 60),
+        seconds @ ..172_800 => format!("{} h ago", seconds / 3600),
+        seconds => format!("{} days ago", seconds / 86400),
+    }
 }
 
 impl Memory {
@@ -46,16 +126,46 @@ impl Memory {
         self.folder.join(state::name(&[url.as_str().as_bytes(), &self.accept, file]))
     }
 
-    /// Remembers what was read, for the URL and, where it went to a file, for that file.
-    pub(crate) fn remember(&self, url: &Url, file: Option<&Path>, reading: &Reading) -> Result<(), String> {
+    /// Remembers what was read, for the URL and, where it went to a file, for that file. `why` is why it cannot be
+    /// written back, beside what its version says.
+    pub(crate) fn remember(
+        &self,
+        url: &Url,
+        file: Option<&Path>,
+        reading: &Reading,
+        why: Option<String>,
+    ) -> Result<(), String> {
         let media_type = reading.answer.text(http::header::CONTENT_TYPE).unwrap_or_default().to_owned();
-        let seen = Seen {
-            version: reading.version.clone().ok(),
-            content: Some(reading.answer.content.clone()),
-            media_type,
-        };
+        let version = reading.version.clone().ok().filter(|_| why.is_none());
+        let why = why.or_else(|| reading.version.as_ref().err().map(ToString::to_string));
+        let content = Some(reading.answer.content.clone()).filter(|_| version.is_some());
+        let line = version.as_ref().map(Version::line);
+        let mut seen =
+            Seen { version, why, is_written: false, ..Seen::written(None, Bytes::new(), media_type) };
+        seen.content = content;
+        let before = self.seen(url).filter(|before| !before.is_closed);
+        seen.read = before.map(|before| before.read).unwrap_or_default();
+        if let Some(line) = line {
+            seen.read.retain(|other| other.line != line);
+            seen.read.push(ReadVersion { line, at: seen.at });
+        }
+        seen.read.drain(..seen.read.len().saturating_sub(VERSIONS_MAX));
         self.keep(url, None, &seen)?;
         file.map_or(Ok(()), |file| self.keep(url, Some(file), &seen))
+    }
+
+    /// Reading this URL led to another.
+    pub(crate) fn remember_redirect(&self, url: &Url, to: &Url) -> Result<(), String> {
+        let mut seen = Seen::written(None, Bytes::new(), String::new());
+        (seen.content, seen.leads_to, seen.is_written) = (None, Some(secret::url(to)), false);
+        self.keep(url, None, &seen)
+    }
+
+    /// Something was written here that was made from something else than what is remembered.
+    pub(crate) fn close(&self, url: &Url) {
+        let Some(seen) = self.seen(url) else { return };
+        // What cannot be noted makes a later write be refused that need not be.
+        drop(self.keep(url, None, &Seen { is_closed: true, ..seen }));
     }
 
     pub(crate) fn keep(&self, url: &Url, file: Option<&Path>, seen: &Seen) -> Result<(), String> {
@@ -64,8 +174,14 @@ impl Memory {
         let head = json!({
             "url": secret::url(url),
             "version": seen.version.as_ref().map(Version::line),
+            "why": seen.why,
+            "leads_to": seen.leads_to,
             "media_type": seen.media_type,
             "has_content": content.is_some(),
+            "at": seen.at,
+            "is_written": seen.is_written,
+            "is_closed": seen.is_closed,
+            "read": seen.read.iter().map(ReadVersion::noted).collect::<Vec<_>>(),
         });
         let mut text = format!("{head}\n").into_bytes();
         text.extend_from_slice(content.map(Bytes::as_ref).unwrap_or_default());
@@ -74,10 +190,14 @@ impl Memory {
         Ok(())
     }
 
-    /// What was seen; of the file, if something is known of it.
-    pub(crate) fn seen(&self, url: &Url, file: Option<&Path>) -> Option<Seen> {
-        let of_file = file.and_then(|file| self.load(&self.path(url, Some(file))));
-        of_file.or_else(|| self.load(&self.path(url, None)))
+    /// What was seen and went to this file, or came from it.
+    pub(crate) fn seen_in(&self, url: &Url, file: Option<&Path>) -> Option<Seen> {
+        self.load(&self.path(url, Some(file?)))
+    }
+
+    /// What was seen last.
+    pub(crate) fn seen(&self, url: &Url) -> Option<Seen> {
+        self.load(&self.path(url, None))
     }
 
     fn load(&self, path: &Path) -> Option<Seen> {
@@ -86,7 +206,18 @@ impl Memory {
         let head: Value = serde_json::from_slice(&text[..end]).ok()?;
         let content = head["has_content"].as_bool()?.then(|| text.slice(end + 1..));
         let version = head["version"].as_str().and_then(Version::from_line);
-        Some(Seen { version, content, media_type: head["media_type"].as_str()?.to_owned() })
+        let text = |name: &str| head[name].as_str().map(str::to_owned);
+        Some(Seen {
+            version,
+            why: text("why"),
+            leads_to: text("leads_to"),
+            content,
+            media_type: text("media_type")?,
+            at: head["at"].as_u64().unwrap_or_default(),
+            is_written: head["is_written"].as_bool().unwrap_or_default(),
+            is_closed: head["is_closed"].as_bool().unwrap_or_default(),
+            read: head["read"].as_array().into_iter().flatten().filter_map(ReadVersion::of).collect(),
+        })
     }
 
     /// The server has refused this version: it is not sent again. The content stays, as the base of a merge.

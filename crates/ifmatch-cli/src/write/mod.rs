@@ -7,6 +7,7 @@ pub(crate) mod edit;
 mod end;
 pub(crate) mod get;
 mod items;
+mod meanwhile;
 mod memory;
 pub(crate) mod patch;
 pub(crate) mod put;
@@ -14,6 +15,7 @@ mod session;
 mod show;
 mod state;
 mod three;
+mod unsaid;
 
 use crate::args::Output;
 use crate::exit::Failure;

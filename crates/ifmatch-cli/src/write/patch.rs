@@ -4,6 +4,7 @@ use super::args::Patch;
 use super::body::{self, Body};
 use super::end;
 use super::items;
+use super::meanwhile;
 use super::session::Session;
 use super::{Globals, note, tag};
 use crate::exit::{Ended, Failure};
@@ -18,14 +19,24 @@ pub(crate) fn run(patch: &Patch, globals: Globals) -> Ended {
     let mut session = Session::open(&patch.url, &patch.access, globals)?;
     let (media_type, content) = change(patch)?;
     let wanted = patch.if_match.as_deref().map(tag).transpose()?;
+    // A JSON Patch says itself what it expects.
+    let merge_patch = ifmatch_core::json::parse(&content).ok().filter(|_| media_type == MERGE_PATCH);
+    let changes = merge_patch.as_ref().map(meanwhile::of_merge_patch).unwrap_or_default();
     let mut tries = 0;
     loop {
         tries += 1;
         let version = match &wanted {
             Some(version) => version.clone(),
-            None => match session.read().map(|reading| reading.version) {
-                Ok(Ok(version)) => version,
-                Ok(Err(why)) => return end::no_version(&session, "patch", &why).finish(&session),
+            None => match session.read() {
+                Ok(reading) => {
+                    if let Some(end) = meanwhile::refused(&session, "patch", &reading, &changes) {
+                        return end.finish(&session);
+                    }
+                    match reading.version {
+                        Ok(version) => version,
+                        Err(why) => return end::no_version(&session, "patch", &why).finish(&session),
+                    }
+                }
                 Err(error) => return end::failed(&session, "patch", &error)?.finish(&session),
             },
         };
@@ -34,6 +45,7 @@ pub(crate) fn run(patch: &Patch, globals: Globals) -> Ended {
         let write = write.map_err(|error| error.to_string())?.content(&media_type, content.clone());
         match session.write(&write) {
             Ok(Outcome::Applied(applied)) => {
+                session.memory.close(&session.url);
                 return end::saved(&session, "patch", Some(&version), &applied).finish(&session);
             }
             Ok(Outcome::Refused(refusal)) if refusal.is_stale() && wanted.is_none() && tries < TRIES_MAX => {

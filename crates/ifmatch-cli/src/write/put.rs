@@ -4,9 +4,11 @@ use super::args::Put;
 use super::body::{self, Body, JSON, Whole};
 use super::end::{self, End};
 use super::items::{self, Item};
+use super::meanwhile;
 use super::memory::Seen;
 use super::session::Session;
 use super::three::{Three, three};
+use super::unsaid;
 use super::{Globals, confirm, note, show, tag};
 use crate::exit::{Ended, Exit, Failure};
 use bytes::Bytes;
@@ -40,6 +42,7 @@ fn members(session: &mut Session, put: &Put, items: &[Item]) -> Result<End, Fail
         return send(session, IfMatch::Absent, &JSON, value.to_string().into_bytes(), None);
     }
     let wanted = put.condition.if_match.as_deref().map(tag).transpose()?;
+    let changes = meanwhile::of_items(items);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -55,6 +58,10 @@ fn members(session: &mut Session, put: &Put, items: &[Item]) -> Result<End, Fail
             return Ok(other_version(session, wanted, &version));
         }
         let before = object(session, &reading)?;
+        let meanwhile = meanwhile::refused(session, "put", &reading, &changes).filter(|_| wanted.is_none());
+        if let Some(end) = meanwhile {
+            return Ok(end);
+        }
         let mut after = before.clone();
         items::apply(&mut after, items).map_err(|error| format!("{error}. Nothing was sent."))?;
         if after == before {
@@ -63,7 +70,10 @@ fn members(session: &mut Session, put: &Put, items: &[Item]) -> Result<End, Fail
         let content = show::Layout::of(&reading.answer.content).write(&after);
         let write = write(session, IfMatch::Unchanged(version.clone()), &media_type(&reading), content)?;
         match session.write(&write) {
-            Ok(Outcome::Applied(applied)) => return Ok(end::saved(session, "put", Some(&version), &applied)),
+            Ok(Outcome::Applied(applied)) => {
+                session.memory.close(&session.url);
+                return Ok(end::saved(session, "put", Some(&version), &applied));
+            }
             Ok(Outcome::Refused(refusal)) if refusal.is_stale() && wanted.is_none() && tries < TRIES_MAX => {
                 note(session, &format!("412: changed since {version} was read; reading again"));
                 session.pause(tries);
@@ -115,49 +125,74 @@ fn whole(session: &mut Session, put: &Put, whole: &Whole) -> Result<End, Failure
     if let Some(base) = &put.base {
         return merging(session, &body::base(base)?, whole);
     }
-    let seen = session.memory.seen(&session.asked, whole.file.as_deref());
+    let of_file = session.memory.seen_in(&session.asked, whole.file.as_deref());
+    let of_url = session.memory.seen(&session.asked);
+    let is_said = put.condition.if_match.is_some() || put.condition.overwrite.is_some() || put.create;
+    let from = if is_said { None } else { Some(made_from(session, whole, of_file.clone(), of_url.clone())?) };
+    let seen = of_file.or(of_url);
     let there = seen.as_ref().map(|seen| seen.media_type.as_str());
-    if put.merge {
-        let Some(base) = seen.as_ref().and_then(|seen| seen.content.clone()) else {
-            return Err(Failure::from(unsaid(session, whole, "its content is not remembered")));
-        };
-        return merging(session, &base, whole);
-    }
     let condition = if let Some(text) = &put.condition.if_match {
         IfMatch::Unchanged(tag(text)?)
-    } else if put.create {
-        IfMatch::Absent
     } else if let Some(reason) = &put.condition.overwrite {
         confirm(put.condition.yes, &format!("Overwrite whatever is at {}, unseen?", session.shown_url()))?;
         IfMatch::overwrite(reason)
-    } else {
-        match seen.as_ref().map(|seen| seen.version.clone()) {
-            Some(Some(version)) => IfMatch::Unchanged(version),
-            Some(None) => {
-                return Err(Failure::from(unsaid(session, whole, "no current version of it is remembered")));
-            }
-            None => return Err(Failure::from(unsaid(session, whole, "it was not read with ifmatch get"))),
+    } else if let Some(seen) = from {
+        if put.merge {
+            let Some(base) = seen.content else {
+                return Err(Failure::from(unsaid::whole(
+                    session,
+                    &typed(whole),
+                    "its content is not remembered",
+                )));
+            };
+            return merging(session, &base, whole);
         }
+        match seen.version {
+            Some(version) => IfMatch::Unchanged(version),
+            None => {
+                return Err(Failure::from(unsaid::whole(
+                    session,
+                    &typed(whole),
+                    "no current version of it is remembered",
+                )));
+            }
+        }
+    } else {
+        IfMatch::Absent
     };
     send(session, condition, &whole.media_type(there), whole.content.clone(), Some(whole))
 }
 
-/// How to say what a content was made from.
-fn unsaid(session: &Session, whole: &Whole, why: &str) -> String {
-    let typed: Vec<_> = whole.typed.iter().map(String::as_str).collect();
-    let put = |flags: &[&str]| session.command("put", &[flags, &typed].concat());
-    let ways = [
-        ("Read it, then put your change into what you read:", session.command("get", &["-o", "FILE"])),
-        (
-            "You have what yours was made from in a file (others' changes are merged):",
-            put(&["--base", "FILE"]),
-        ),
-        ("You know its tag:", put(&["--if-match", "\"TAG\""])),
-        ("There is nothing yet:", put(&["--create"])),
-        ("It may be overwritten, whatever it is:", put(&["--overwrite", "WHY"])),
-    ];
-    let ways: String = ways.iter().map(|(when, command)| format!("\n  {when}\n    {command}")).collect();
-    format!("nothing says what this content was made from, and {why}. Nothing was sent.{ways}")
+/// What a content was made from, as far as it is known: the file says it if `get` wrote that very file, and the URL if only
+/// one version of it was read.
+fn made_from(
+    session: &Session,
+    whole: &Whole,
+    of_file: Option<Seen>,
+    of_url: Option<Seen>,
+) -> Result<Seen, Failure> {
+    let is_of_file = of_file.is_some();
+    let Some(seen) = of_file.or(of_url) else {
+        return Err(Failure::from(unsaid::whole(session, &typed(whole), "it was not read with ifmatch get")));
+    };
+    if seen.leads_to.is_some() || seen.why.is_some() {
+        return Err(Failure::from(unsaid::unwritable(session, "put", &typed(whole), &seen)));
+    }
+    if is_of_file {
+        return Ok(seen);
+    }
+    if seen.read.len() > 1 {
+        return Err(Failure::from(unsaid::ambiguous(session, &typed(whole), &seen.read)));
+    }
+    if let Some(version) = &seen.version {
+        let how = if seen.is_written { "written" } else { "read" };
+        note(session, &format!("made from {version}, {how} {}", seen.age()));
+    }
+    Ok(seen)
+}
+
+fn typed(whole: &Whole) -> Vec<&str> {
+    whole.typed.iter().map(String::as_str).collect()
 }
 
 /// Sends a whole content once.
@@ -197,7 +232,8 @@ fn read_back(session: &mut Session, applied: &mut Applied, content: &Bytes) -> b
     if applied.version.is_ok() {
         return false;
     }
-    let Ok(reading) = session.read() else { return false };
+    // What another URL shows is something else.
+    let Ok(reading) = session.read_here() else { return false };
     if reading.answer.content != content || reading.version.is_err() {
         return false;
     }
@@ -225,7 +261,8 @@ fn told(
     if let Some(version) = before {
         // The content is the base of a merge; what cannot be kept is said when it is asked for.
         drop(session.memory.drop_version(&session.asked, file, version));
-        let seen = session.memory.seen(&session.asked, file);
+        let of_file = session.memory.seen_in(&session.asked, file);
+        let seen = of_file.or_else(|| session.memory.seen(&session.asked).filter(|seen| seen.read.len() < 2));
         can_merge = seen.is_some_and(|seen| seen.content.is_some() && seen.version.is_none());
     }
     let typed: Vec<_> = whole.iter().flat_map(|whole| whole.typed.iter().map(String::as_str)).collect();
@@ -248,7 +285,7 @@ fn remember(
     whole: Option<&Whole>,
 ) {
     let media_type = media_type.to_str().unwrap_or_default().to_owned();
-    let seen = Seen { version: applied.version.clone().ok(), content: Some(content.clone()), media_type };
+    let seen = Seen::written(applied.version.clone().ok(), content.clone(), media_type);
     let file = whole.and_then(|whole| whole.file.as_deref());
     let kept = session.memory.keep(&session.asked, None, &seen);
     let kept = kept
@@ -283,6 +320,7 @@ fn merging(session: &mut Session, base: &[u8], whole: &Whole) -> Result<End, Fai
         let write = write(session, IfMatch::Unchanged(version.clone()), &whole.media_type(there), content)?;
         match session.write(&write) {
             Ok(Outcome::Applied(applied)) => {
+                session.memory.close(&session.url);
                 super::merged_lines(&taken).iter().for_each(|line| note(session, line));
                 return Ok(end::saved(session, "put", Some(&version), &applied).merged(&taken));
             }

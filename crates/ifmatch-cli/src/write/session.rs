@@ -76,11 +76,23 @@ impl Session {
             if is_other || answer.url.origin() != self.url.origin() {
                 return Err(Error::Url { url: self.shown(&answer.url), base: self.shown_url() });
             }
+            if self.url != answer.url {
+                super::note(self, &format!("read from {}: a write goes there", self.shown(&answer.url)));
+            }
             self.url = answer.url.clone();
         }
         if let Some(coding) = coding(&answer) {
             let why = format!("it is compressed ({coding}), although that was asked not to be");
             return Err(Error::Content { url: self.shown_url(), why });
+        }
+        Reading::of(answer)
+    }
+
+    /// What is there, unless redirects lead elsewhere.
+    pub(crate) fn read_here(&self) -> Result<Reading, Error> {
+        let answer = self.follow()?;
+        if answer.url != self.url {
+            return Err(Error::Url { url: self.shown(&answer.url), base: self.shown_url() });
         }
         Reading::of(answer)
     }

@@ -32,6 +32,8 @@ pub(super) struct Draft {
 #[derive(Clone, Debug)]
 struct Current {
     number: u64,
+    /// Where it was read, hashed; redirects may lead elsewhere another time.
+    at: Option<String>,
     version: Option<Version>,
     media_type: String,
     suffix: String,
@@ -128,6 +130,7 @@ impl Draft {
         state::make(&self.folder)?;
         let current = Current {
             number: old.as_ref().map_or(1, |old| old.number + 1),
+            at: Some(place(session)),
             version: from.version,
             media_type: from.media_type.to_owned(),
             suffix: from.suffix.to_owned(),
@@ -140,6 +143,20 @@ impl Draft {
             drop(fs::remove_file(self.folder.join(old.base())));
             drop(fs::remove_file(self.folder.join(old.text())));
         }
+        self.current = Some(current);
+        Ok(())
+    }
+
+    /// Puts a text back that an editor took away, under another name, since the old one may be anything now.
+    pub(super) fn put_back(&mut self, session: &Session, text: &[u8]) -> Result<(), String> {
+        let Some(old) = self.current.clone() else { return Ok(()) };
+        let base = self.base()?;
+        let Current { at, version, media_type, suffix, .. } = old;
+        let from = Beginning { version, base: &base, media_type: &media_type, text, suffix: &suffix };
+        self.begin(session, from)?;
+        let Some(mut current) = self.current.clone() else { return Ok(()) };
+        current.at = at;
+        self.note(session, &current)?;
         self.current = Some(current);
         Ok(())
     }
@@ -157,6 +174,7 @@ impl Draft {
         let head = json!({
             "url": secret::url(&session.asked),
             "number": current.number,
+            "at": current.at,
             "version": current.version.as_ref().map(Version::line),
             "media_type": current.media_type,
             "suffix": current.suffix,
@@ -175,6 +193,12 @@ impl Draft {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the session is about something else than what was read.
+    pub(super) fn is_elsewhere(&self, session: &Session) -> bool {
+        let at = self.current.as_ref().and_then(|current| current.at.as_ref());
+        at.is_some_and(|at| *at != place(session))
     }
 
     /// The file that stands in the editor.
@@ -216,6 +240,10 @@ impl Draft {
     }
 }
 
+fn place(session: &Session) -> String {
+    state::name(&[session.url.as_str().as_bytes()])
+}
+
 impl Current {
     fn base(&self) -> String {
         format!("base-{}", self.number)
@@ -232,6 +260,7 @@ impl Current {
         let suffix = text("suffix").filter(|suffix| ["json", "txt"].contains(&suffix.as_str()))?;
         Some(Self {
             number: head["number"].as_u64()?,
+            at: text("at"),
             version: version.unwrap_or_default(),
             media_type: text("media_type")?,
             suffix,

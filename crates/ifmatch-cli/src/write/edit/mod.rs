@@ -191,6 +191,9 @@ impl Editing<'_> {
 
     /// Writes, if it is still as it was when it was read.
     fn write(&mut self, content: &[u8], round: u32) -> Result<Step, Failure> {
+        if self.draft.is_elsewhere(&self.session) {
+            return Ok(Step::End(self.elsewhere()));
+        }
         let before = self.draft.version().cloned();
         let condition = before.clone().map_or(IfMatch::Absent, IfMatch::Unchanged);
         let media_type =
@@ -204,6 +207,7 @@ impl Editing<'_> {
         };
         match outcome {
             Outcome::Applied(applied) => {
+                self.session.memory.close(&self.session.url);
                 self.draft.remove()?;
                 let end = end::saved(&self.session, "edit", before.as_ref(), &applied);
                 Ok(Step::End(end.merged(&self.taken)))
@@ -236,6 +240,9 @@ impl Editing<'_> {
             Ok(version) => version.clone(),
             Err(why) => return Ok(Step::End(self.kept(end::no_version(&self.session, "edit", why)))),
         };
+        if self.draft.is_elsewhere(&self.session) {
+            return Ok(Step::End(self.elsewhere()));
+        }
         let from = before.map_or_else(|| "nothing".to_owned(), ToString::to_string);
         note(
             &self.session,
@@ -304,6 +311,14 @@ impl Editing<'_> {
             end = end.conflicts(merge.conflicts()).merged(merge.taken());
         }
         self.kept_for(end, &["--resume", "--merge", "ask"])
+    }
+
+    /// Redirects led elsewhere when the draft was begun, so its version is that of something else.
+    fn elsewhere(&self) -> End {
+        let url = self.session.shown_url();
+        let said =
+            format!("the draft was not made from {url}: redirects led elsewhere then. Nothing was sent.");
+        self.parked("parked", Exit::Finding, &said)
     }
 
     fn parked(&self, outcome: &'static str, exit: Exit, why: &str) -> End {

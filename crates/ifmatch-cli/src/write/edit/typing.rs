@@ -3,7 +3,6 @@
 use super::super::end::End;
 use super::super::show::Layout;
 use super::super::{answer, is_asked};
-use super::draft::Beginning;
 use super::interrupts::Interrupts;
 use super::{Editing, Step, editor, to_edit};
 use crate::exit::{Exit, Failure};
@@ -77,11 +76,7 @@ impl Editing<'_> {
     /// The editor left no file that can be read: what stood in it before is put back.
     fn left_nothing(&mut self, before: &[u8], ended: Result<(), String>) -> Result<Step, Failure> {
         let place = self.draft.path().display().to_string();
-        let (base, media_type) = (self.draft.base()?, self.draft.media_type().to_owned());
-        let (version, suffix) =
-            (self.draft.version().cloned(), if self.draft.is_json() { "json" } else { "txt" });
-        let from = Beginning { version, base: &base, media_type: &media_type, text: before, suffix };
-        self.draft.begin(&self.session, from)?;
+        self.draft.put_back(&self.session, before)?;
         let why = ended.err().map(|why| format!(", and {why}")).unwrap_or_default();
         let said = format!("the editor left no file at {place}{why}. Nothing was sent.");
         let end = self.parked("parked", Exit::Finding, &said);

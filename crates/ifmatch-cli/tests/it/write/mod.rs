@@ -5,6 +5,7 @@ mod edit;
 mod failures;
 mod get;
 mod put;
+mod seen;
 mod terminal;
 
 use crate::support::{Server, TIMEOUT, ifmatch, listening};
