@@ -145,7 +145,7 @@ fn reads(text: &str) -> Result<usize, String> {
 
 /// Scheme and host, as browsers send them.
 fn origin(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text:?} is no origin: scheme and host, as https://app.example, without a path");
+    let wrong = || "an origin is scheme and host, as https://app.example, without a path".to_owned();
     let url = Url::parse(text).map_err(|_| wrong())?;
     let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || !is_bare || !url.username().is_empty() {

@@ -19,16 +19,23 @@ use clap::{CommandFactory, Parser};
 use exit::{Ended, Exit, Failure};
 use std::io::Write;
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| output::masked(error).exit());
     output::set_color(cli.color);
-    tracing_subscriber::fmt()
+    let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_max_level(output::level(cli.quiet, cli.verbose))
         .with_ansi(output::stderr_is_colored())
-        .with_target(false)
-        .init();
+        .with_target(false);
+    let level = output::level(cli.quiet, cli.verbose);
+    // What libraries log of requests may have credentials in it.
+    let others = if is_client(&cli.command) { LevelFilter::OFF } else { level };
+    let targets = Targets::new().with_target("ifmatch", level).with_default(others);
+    tracing_subscriber::registry().with(layer).with(targets).init();
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -36,6 +43,20 @@ fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// Whether it sends requests to an API.
+fn is_client(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Race(_)
+            | Command::Inspect(_)
+            | Command::Get(_)
+            | Command::Put(_)
+            | Command::Patch(_)
+            | Command::Delete(_)
+            | Command::Edit(_)
+    )
 }
 
 fn run(cli: Cli) -> Ended {

@@ -3,6 +3,8 @@
 use crate::args::Color;
 use anstream::{AutoStream, ColorChoice, eprintln};
 use anstyle::{AnsiColor, Style};
+use clap::error::{ContextKind, ContextValue};
+use ifmatch_client::secret::MASK;
 use tracing::level_filters::LevelFilter;
 
 const BOLD: Style = Style::new().bold();
@@ -32,6 +34,30 @@ pub(crate) fn level(quiet: bool, verbose: u8) -> LevelFilter {
         (false, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     }
+}
+
+/// An error about what was typed, without the credentials of URLs in it.
+pub(crate) fn masked(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(typed)) = error.get(kind) {
+            let shown = url_typed(typed);
+            error.insert(kind, ContextValue::String(shown));
+        }
+    }
+    error
+}
+
+/// Text that may be meant as a URL and is none, without what may be credentials: all before an `@`, and the query.
+fn url_typed(typed: &str) -> String {
+    let (scheme, rest) = typed.find("://").map_or(("", typed), |at| typed.split_at(at + 3));
+    // A password that should have been encoded may have any of the marks in it.
+    let (user, rest) = match rest.rsplit_once('@').filter(|(before, _)| !before.is_empty()) {
+        Some((_, after)) => (format!("{MASK}@"), after),
+        None => (String::new(), rest),
+    };
+    let (place, query) = rest.find(['?', '#']).map_or((rest, ""), |at| rest.split_at(at));
+    let query = query.chars().next().map_or_else(String::new, |mark| format!("{mark}{MASK}"));
+    format!("{scheme}{user}{place}{query}")
 }
 
 /// An error on standard error.
@@ -68,5 +94,25 @@ pub(crate) fn print(text: &str) -> Result<(), String> {
             Err(format!("standard output could not be written: {error}"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_shown_without_credentials() {
+        for (typed, shown) in [
+            ("http://u:p@h:99999/x?token=t", "http://***@h:99999/x?***"),
+            ("http://u:p/w@h:99999/", "http://***@h:99999/"),
+            ("http://u:p?w@h:99999/", "http://***@h:99999/"),
+            ("u:p@h:99999", "***@h:99999"),
+            ("http://h:99999/a", "http://h:99999/a"),
+            ("99", "99"),
+            ("@file", "@file"),
+        ] {
+            assert_eq!(url_typed(typed), shown);
+        }
     }
 }

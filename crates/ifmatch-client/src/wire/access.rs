@@ -12,6 +12,9 @@ use reqwest::{Certificate, Url, redirect, retry};
 /// What a request is called that does not say who it is from.
 const USER_AGENT: &str = concat!("ifmatch/", env!("CARGO_PKG_VERSION"));
 
+/// What is longer is no name of a field, but may be a token.
+const NAME_BYTES_MAX: usize = 40;
+
 /// Which version of HTTP is spoken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum HttpVersion {
@@ -69,8 +72,8 @@ pub struct Access {
 /// Why an [`Access`] cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// A field line that is none.
-    #[error("{0:?} is not a field; one looks like 'X-Client: web'. Nothing was sent.")]
+    /// A field line that is none. It may be a secret, so only what it begins with is said, if that looks like a name.
+    #[error("{0} is not a field; one looks like 'X-Client: web'. Nothing was sent.")]
     Field(String),
     /// A file without certificates.
     #[error(
@@ -88,7 +91,7 @@ impl Access {
     /// # Errors
     /// If it is no field line.
     pub fn field(&mut self, line: &str) -> Result<(), AccessError> {
-        let malformed = || AccessError::Field(line.to_owned());
+        let malformed = || AccessError::Field(described(line));
         let empty = || line.strip_suffix(';').map(|name| (name, ""));
         let (name, value) = line.split_once(':').or_else(empty).ok_or_else(malformed)?;
         let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| malformed())?;
@@ -164,6 +167,22 @@ impl Access {
     }
 }
 
+/// A line that is no field: the word that looks like a name, and how long it is.
+fn described(line: &str) -> String {
+    let count = line.chars().count();
+    let is_name = |word: &&str| {
+        !word.is_empty()
+            && word.len() <= NAME_BYTES_MAX
+            && word.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+    };
+    match line.split([' ', '\t', ':', '=']).next().filter(is_name) {
+        Some(word) if word.len() < line.len() => {
+            format!("a line of {count} characters that begins with {word:?}")
+        }
+        _ => format!("a line of {count} characters"),
+    }
+}
+
 /// Without credentials.
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,6 +213,21 @@ mod tests {
         for line in ["", "X-Client", "X Client: a", ": a", "X: a\nb"] {
             assert!(access.field(line).is_err(), "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_is_not_repeated() {
+        let mut access = Access::default();
+        for (line, said) in [
+            ("X-Token S3CR", "a line of 12 characters that begins with \"X-Token\" is not a field;"),
+            ("S3CR", "a line of 4 characters is not a field;"),
+            ("Authorization: S3CR\n", "begins with \"Authorization\""),
+            ("X Y: S3CR", "begins with \"X\""),
+        ] {
+            let error = access.field(line).map(|()| String::new()).unwrap_or_else(|error| error.to_string());
+            assert!(error.is_empty() || (error.contains(said) && !error.contains("S3CR")), "{line}: {error}");
+        }
+        assert!(access.field("X-Token S3CR").is_err());
     }
 
     #[test]

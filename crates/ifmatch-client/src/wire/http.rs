@@ -90,7 +90,7 @@ impl Http {
         url: &Url,
         is_same: bool,
     ) -> Result<Answer, SendError> {
-        let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
+        let mut sent = reqwest::Request::new(request.method.clone(), bare(url));
         *sent.headers_mut() = self.fields(&request.headers, is_same);
         if is_same && !sent.headers().contains_key(AUTHORIZATION) {
             sent.headers_mut().extend(credentials(&request.url).map(|value| (AUTHORIZATION, value)));
@@ -172,6 +172,15 @@ fn redirected(answer: &Answer) -> Result<Option<Url>, SendError> {
         location: text.clone(),
     };
     to.map(Some).ok_or_else(nowhere)
+}
+
+/// Without credentials, which go into a field: libraries write URLs into logs and send them to proxies.
+fn bare(url: &Url) -> Url {
+    let mut bare = url.clone();
+    // Both fail for URLs that cannot have credentials, which then have none.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare
 }
 
 /// Basic credentials of a URL, `http://user:password@host/`.

@@ -361,6 +361,31 @@ fn credentials_are_masked_unless_they_are_to_be_shown() {
 }
 
 #[test]
+fn credentials_are_in_no_log_and_in_no_error() {
+    let server = Server::start();
+    server.create("/notes/a", b"1");
+    let with_password = format!("http://u:S3CRpw@{}/notes/a", server.address());
+    for verbosity in ["-v", "-vv", "-vvv"] {
+        let run = Run::of(&[&with_password, verbosity]);
+        assert_eq!(run.status, 0, "{}", run.err);
+        assert!(!run.err.contains("S3CR") && !run.out.contains("S3CR"), "{}{}", run.out, run.err);
+    }
+    let url = url(server.address(), "/notes/a");
+    for arguments in [
+        &["http://u:S3CRpw@127.0.0.1:99999/x?token=S3CRt"][..],
+        &["u:S3CRpw@127.0.0.1:99999/x"],
+        &[&url, "--via", "ftp://u:S3CRpw@h/"],
+        &[&url, "--origin", "https://u:S3CRpw@app.example"],
+        &[&url, "http://u:S3CRpw@h/?key=S3CRk"],
+        &[&url, "-H", "X-Token S3CR"],
+    ] {
+        let run = Run::of(arguments);
+        assert_eq!((run.status, run.out.as_str()), (2, ""), "{arguments:?}: {}", run.err);
+        assert!(!run.err.contains("S3CR") && !run.err.is_empty(), "{}", run.err);
+    }
+}
+
+#[test]
 fn each_code_has_a_page() {
     for article in ifmatch_diagnose::inspect::ARTICLES {
         let output = ifmatch(&["explain", article.code]).output().unwrap();

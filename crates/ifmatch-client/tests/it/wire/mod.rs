@@ -1,5 +1,6 @@
 //! One request and one answer over real sockets: TLS, HTTP/2, redirects, credentials, and hosts that are slow or dead.
 
+mod credentials;
 mod limits;
 mod redirects;
 mod tls;
