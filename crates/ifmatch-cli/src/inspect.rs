@@ -38,7 +38,8 @@ pub(crate) struct Inspect {
     /// How old a tag may be that a cache hands out, as 30s or 5m
     #[arg(long, value_name = "TIME", value_parser = span)]
     max_age: Option<Duration>,
-    /// Write back what was read, with If-Match, and look at the tags of that write; asks first
+    /// Write back what was read, with If-Match, and look at the tags of that write; asks first. A server that ignores
+    /// If-Match loses what somebody else writes in that moment
     #[arg(long)]
     after_write: bool,
     /// Do not ask before writing

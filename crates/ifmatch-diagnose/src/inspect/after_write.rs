@@ -13,6 +13,11 @@ const WHAT: &str = "a write and the reads after it";
 /// By which some servers tell beforehand that they want conditions.
 pub(super) const POLICY: HeaderName = HeaderName::from_static("precondition-policy");
 
+/// Whether If-Match held is only seen if somebody comes between.
+const UNPROTECTED: &str = "One PUT was sent with If-Match and accepted. Whether the server heeds If-Match on writes was \
+                           not tested: one that ignores it loses what somebody else wrote in that moment. ifmatch race \
+                           tests that.";
+
 /// Reads after the write that may still show the old tag, until that is a finding of its own anyway.
 const READS: usize = 3;
 
@@ -65,7 +70,10 @@ async fn written(look: &mut Look<'_>) {
     }
     match look.ask(&request).await {
         Err(why) => look.unknown(WHAT, format!("the write got no answer that tells: {why}")),
-        Ok(answer) if answer.status.is_success() => accepted(look, &request, &before, &answer).await,
+        Ok(answer) if answer.status.is_success() => {
+            look.remark(UNPROTECTED);
+            accepted(look, &request, &before, &answer).await;
+        }
         Ok(answer) if answer.status == StatusCode::PRECONDITION_FAILED => {
             if !look.is_still_there().await {
                 return look.unknown(WHAT, CHANGED);

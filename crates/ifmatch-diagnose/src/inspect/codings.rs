@@ -25,7 +25,12 @@ pub(super) async fn check(look: &mut Look<'_>) {
     for asked in CODINGS {
         let request = look.get_with(ACCEPT_ENCODING, asked);
         match look.read(&request).await {
-            Ok(answer) if facts::coding(&answer).is_some() => coded.push(Coded { asked, request, answer }),
+            Ok(answer) if facts::coding(&answer).is_some() => {
+                if has_moved(look, &request, &answer).await {
+                    return;
+                }
+                coded.push(Coded { asked, request, answer });
+            }
             Ok(_) => plain.push(asked),
             Err(why) => look.unknown(WHAT, format!("{asked}: {why}")),
         }
@@ -41,6 +46,36 @@ pub(super) async fn check(look: &mut Look<'_>) {
     }
     let base = look.base.clone();
     judge(look, &base, coded).await;
+}
+
+/// Whether a coded answer has another tag each time, which is then told; or cannot be compared, which is told as well.
+async fn has_moved(look: &mut Look<'_>, request: &Request, first: &Answer) -> bool {
+    let what = format!("the tag of {} stays", facts::coding(first).unwrap_or_default());
+    if look.unsteady.is_some() {
+        // Told elsewhere.
+        return false;
+    }
+    let again = match look.read(request).await {
+        Ok(again) => again,
+        Err(why) => {
+            look.unknown(&what, why);
+            return true;
+        }
+    };
+    let (shown, then) = (line(&first.headers, &ETAG), line(&again.headers, &ETAG));
+    if shown == then || facts::coding(first) != facts::coding(&again) {
+        return false;
+    }
+    if !look.is_still_there().await {
+        look.unknown(&what, CHANGED);
+        return true;
+    }
+    let seen = "2 tags in 2 reads";
+    let found = Found::bad("V009", "the tag changes when it is compressed", seen, request)
+        .mark(&shown, "", "")
+        .mark(&then, "", "the second read; without compression content and tag stay");
+    look.find(found);
+    true
 }
 
 /// What the coded answers mean, beside the one without a coding that came from the same place.

@@ -103,7 +103,11 @@ pub(super) fn lifetime(answer: &Answer) -> Lifetime {
     }
     let is_private = said.iter().any(|member| member == "private");
     let shared = seconds("s-maxage").filter(|_| !is_private);
+    // Old ones may be handed out for so much longer (RFC 5861).
+    let is_strict = said.iter().any(|member| member == "must-revalidate");
+    let longer = seconds("stale-while-revalidate").filter(|_| !is_strict).unwrap_or_default();
     let explicit = shared.into_iter().chain(seconds("max-age")).max();
+    let explicit = explicit.map(|explicit| explicit.saturating_add(longer));
     let now = now(answer);
     let sent = date(answer, DATE).unwrap_or(now);
     // What is no date means: in the past.
@@ -185,6 +189,9 @@ mod tests {
             (vec![("cache-control", "Max-Age=60, must-revalidate")], said(60)),
             (vec![("cache-control", "max-age=0, s-maxage=\"600\"")], said(600)),
             (vec![("cache-control", "private, max-age=5, s-maxage=600")], said(5)),
+            (vec![("cache-control", "max-age=20, stale-while-revalidate=3600")], said(3620)),
+            (vec![("cache-control", "max-age=20, stale-while-revalidate=60, must-revalidate")], said(20)),
+            (vec![("cache-control", "no-cache, stale-while-revalidate=60")], Lifetime::Never),
             (vec![date, ("expires", "Sun, 06 Nov 1994 08:50:37 GMT")], said(60)),
             (vec![date, ("expires", "0")], Lifetime::Never),
             (

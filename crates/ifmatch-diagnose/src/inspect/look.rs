@@ -26,7 +26,9 @@ pub(super) struct Look<'a> {
     watch: Watch<'a>,
     sent: usize,
     unanswered: usize,
-    /// Sentences for the end: what was asked for and could not be tested.
+    /// Of them those that have a sentence of their own.
+    untested: usize,
+    /// Sentences for the end: what was asked for and could not be tested, and what was done besides.
     remarks: Vec<String>,
     redirected_from: Option<String>,
     /// The representation that everything is compared with.
@@ -81,6 +83,7 @@ impl<'a> Look<'a> {
             base,
             first,
             unsteady: None,
+            untested: 0,
             remarks: Vec::new(),
             judges_reads: None,
             checks: Vec::new(),
@@ -199,9 +202,15 @@ impl<'a> Look<'a> {
         Ok(answer)
     }
 
+    /// A sentence for the end.
+    pub(super) fn remark(&mut self, sentence: &str) {
+        self.remarks.push(sentence.to_owned());
+    }
+
     /// Something that was asked for could not be tested: a sentence about it for the end.
     pub(super) fn untested(&mut self, sentence: &str) {
         self.unanswered += 1;
+        self.untested += 1;
         self.remarks.push(clean(sentence));
     }
 
@@ -238,7 +247,7 @@ impl<'a> Look<'a> {
             Some(tag) if tag.is_weak() => "weak".to_owned(),
             Some(_) => "strong".to_owned(),
         });
-        let unanswered = self.unanswered.saturating_sub(self.remarks.len());
+        let unanswered = self.unanswered.saturating_sub(self.untested);
         let mut conclusion = conclusion(&self.findings, bad, warnings, unanswered);
         for remark in &self.remarks {
             conclusion += &format!(" {remark}");

@@ -4,6 +4,7 @@ use super::after_write::POLICY;
 use super::codings::{self, Coded};
 use super::facts::{self, line, span};
 use super::found::Found;
+use super::freshness;
 use super::look::{CHANGED, Look, Why};
 use super::revalidation::NEVER;
 use core::time::Duration;
@@ -46,6 +47,9 @@ pub(super) async fn check(look: &mut Look<'_>) {
         if let Some((direct, shown)) = after.tag().zip(shows.tag()) {
             conditions(look, &request, &direct, &shown).await;
         }
+    }
+    if facts::lifetime(&through) != facts::lifetime(&after) || facts::age(&through.headers).is_some() {
+        freshness::lifetime(look, &request, &through, "through the proxy: ");
     }
     coded(look, &request, &through).await;
 }

@@ -1,14 +1,15 @@
 //! Web pages of another origin: they see only the fields that are exposed to them, and send If-Match only if a preflight
 //! lets them (the CORS protocol of the Fetch standard).
 
-use super::facts::{all, line, members};
+use super::facts::{all, line, members, varies};
 use super::found::Found;
 use super::look::Look;
 use super::report::Severity;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
-    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, ORIGIN,
+    ACCESS_CONTROL_REQUEST_METHOD, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    ORIGIN, VARY,
 };
 use http::{Method, StatusCode};
 use ifmatch_client::wire::{Answer, Request};
@@ -52,6 +53,7 @@ async fn reads(look: &mut Look<'_>, origin: &str) -> bool {
         look.find(Found::bad("V007", what, "nor anything else of it", &request).mark(&shown, "", note));
         return false;
     }
+    vary(look, &request, &answer, origin);
     if look.base.headers.get(ETAG).is_none() {
         look.unknown(READS, "there is none to read");
         return false;
@@ -82,6 +84,21 @@ async fn reads(look: &mut Look<'_>, origin: &str) -> bool {
         look.ok(READS, format!("on {origin}, without cookies"));
     }
     true
+}
+
+/// A cache has to know that each origin gets an answer of its own, if that is so.
+fn vary(look: &mut Look<'_>, request: &Request, answer: &Answer, origin: &str) {
+    let allowed = |answer: &Answer| all(&answer.headers, ACCESS_CONTROL_ALLOW_ORIGIN);
+    let is_kept = !members(&answer.headers, CACHE_CONTROL).iter().any(|member| member == "no-store");
+    let is_reflected = allowed(answer).as_deref() == Some(origin) && allowed(&look.base) != allowed(answer);
+    if !is_kept || !is_reflected || varies(answer, &ORIGIN) {
+        return;
+    }
+    let note = "a cache may give this answer to pages of other origins, which then cannot read it";
+    let found = Found::warn("V008", "Vary lacks Origin", "the Origin is repeated", request)
+        .mark(&line(&answer.headers, &ACCESS_CONTROL_ALLOW_ORIGIN), origin, "without Origin it is not there")
+        .mark(&line(&answer.headers, &VARY), "", note);
+    look.find(found);
 }
 
 /// A 304 needs the same fields, or the page loses the tag when its cache revalidates.

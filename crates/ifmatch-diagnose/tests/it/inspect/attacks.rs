@@ -154,3 +154,33 @@ fn a_wildcard_in_a_preflight_keeps_out_only_requests_with_credentials() {
     assert!(has_check(&inspection, "a browser with cookies cannot send If-Match"));
     assert_eq!(inspection.validators.etag.as_deref(), Some(TAG));
 }
+
+#[test]
+fn the_report_says_what_a_write_may_have_done() {
+    let upstream = serve(|_, _, reply| reply);
+    let mut plan = Plan::new(url(&upstream));
+    plan.after_write = true;
+    let written = run(&plan).unwrap();
+    assert!(
+        written.conclusion.contains("was not tested: one that ignores it loses"),
+        "{}",
+        written.conclusion
+    );
+    assert!(!written.is_incomplete());
+    plan.after_write = false;
+    assert!(!run(&plan).unwrap().conclusion.contains("PUT"));
+}
+
+/// A field that is the same for every page does not depend on Origin.
+#[test]
+fn an_origin_that_is_always_allowed_needs_no_vary() {
+    let upstream = serve(|_, _, reply| {
+        reply
+            .with("Access-Control-Allow-Origin", ORIGIN)
+            .with("Access-Control-Expose-Headers", "ETag")
+            .without("Vary")
+    });
+    let mut plan = Plan::new(url(&upstream));
+    plan.origin = Some(ORIGIN.to_owned());
+    assert_eq!(codes(&run(&plan).unwrap()), []);
+}
