@@ -102,7 +102,8 @@ fn bounded(from: impl Read, name: &str) -> Result<Vec<u8>, String> {
     let bytes = read.map_err(|error| format!("{name}: {error}. Nothing was sent."))?;
     if bytes as u64 > CONTENT_BYTES_MAX {
         return Err(format!(
-            "{name} has more than {CONTENT_BYTES_MAX} bytes, which is the limit. Nothing was sent."
+            "{name} has more than {CONTENT_BYTES_MAX} bytes, which is the limit. Nothing was sent. Larger contents are sent \
+             by another client: curl -T FILE with If-Match and the tag of what it was made from."
         ));
     }
     Ok(content)

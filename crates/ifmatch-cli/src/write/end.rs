@@ -187,7 +187,14 @@ pub(crate) fn unknown(session: &Session, command: &str, doubt: &Doubt) -> End {
 
 /// What was not sent, or not read.
 pub(crate) fn unreachable(session: &Session, command: &str, error: &SendError) -> End {
-    End::new(session, command, "error", Exit::Inconclusive, Some(false)).say(show::plain(&error.to_string()))
+    let end = End::new(session, command, "error", Exit::Inconclusive, Some(false));
+    let end = end.say(show::plain(&error.to_string()));
+    match error {
+        SendError::TooLong { .. } => {
+            end.line("Larger contents are read by another client: curl -D HEAD -o FILE; the tag is in HEAD.")
+        }
+        _ => end,
+    }
 }
 
 /// What cannot be written back.

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use ifmatch_client::wire::Url;
 use ifmatch_client::{Reading, Version, secret};
 use serde_json::{Value, json};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -135,6 +136,8 @@ impl Memory {
         reading: &Reading,
         why: Option<String>,
     ) -> Result<(), String> {
+        // Two that read at once must both be counted.
+        let _lock = self.lock()?;
         let media_type = reading.answer.text(http::header::CONTENT_TYPE).unwrap_or_default().to_owned();
         let version = reading.version.clone().ok().filter(|_| why.is_none());
         let why = why.or_else(|| reading.version.as_ref().err().map(ToString::to_string));
@@ -152,6 +155,15 @@ impl Memory {
         seen.read.drain(..seen.read.len().saturating_sub(VERSIONS_MAX));
         self.keep(url, None, &seen)?;
         file.map_or(Ok(()), |file| self.keep(url, Some(file), &seen))
+    }
+
+    /// Held for as long as a file is read and written anew.
+    fn lock(&self) -> Result<File, String> {
+        let path = self.folder.with_extension("lock");
+        state::make(&self.folder)?;
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let locked = opened.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|error| format!("{}: {error}", path.display()))
     }
 
     /// Reading this URL led to another.

@@ -72,6 +72,11 @@ fn confirm(yes: bool, question: &str) -> Result<(), Failure> {
 
 /// A tag as it was typed: with quotes, or without them where the shell ate them.
 fn tag(text: &str) -> Result<Version, Failure> {
+    if text.trim() == "*" {
+        return Err(Failure::from(
+            "--if-match '*' means whatever is there now, unseen: that is --overwrite REASON. Nothing was sent.".to_owned(),
+        ));
+    }
     let tag = Tag::parse(text).or_else(|malformed| Tag::parse(&format!("\"{text}\"")).map_err(|_| malformed));
     let tag = tag.map_err(|error| format!("--if-match: {error}. Nothing was sent."))?;
     Version::tag(tag).map_err(|why| Failure::from(format!("--if-match: {why}. Nothing was sent.")))

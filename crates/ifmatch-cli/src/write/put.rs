@@ -18,6 +18,9 @@ use ifmatch_client::{Applied, Error, IfMatch, Outcome, Reading, Refusal, TRIES_M
 use ifmatch_core::merge::Merge;
 use serde_json::{Map, Value};
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 pub(crate) fn run(put: &Put, globals: Globals) -> Ended {
     let mut session = Session::open(&put.url, &put.access, globals)?;
     let end = match body::body(&put.content)? {
@@ -108,8 +111,17 @@ fn missing(session: &Session, error: &Error) -> Result<End, Failure> {
 }
 
 fn object(session: &Session, reading: &Reading) -> Result<Value, Failure> {
-    let value = ifmatch_core::json::parse(&reading.answer.content);
+    let content = &reading.answer.content;
+    let value = ifmatch_core::json::parse(content);
     value.map_err(|error| {
+        if content.starts_with(BYTE_ORDER_MARK) {
+            return Failure::from(format!(
+                "what is at {} begins with a byte order mark, which JSON must not (RFC 8259, Section 8.1), so its members \
+                 are not changed. Nothing was sent.\n  Write it whole, without the mark:\n    {}",
+                session.shown_url(),
+                session.command("get", &["-o", "FILE"]),
+            ));
+        }
         Failure::from(format!(
             "what is at {} is not JSON, so it has no members: {error}. Nothing was sent.",
             session.shown_url()

@@ -301,6 +301,28 @@ fn a_write_whose_answer_has_no_tag_is_read_back_and_compared() {
 }
 
 #[test]
+fn whatever_is_there_is_no_tag() {
+    let (desk, upstream) = (Desk::new(), right());
+    upstream.set("/a", b"{}");
+    let url = format!("{}/a", upstream.url());
+    for command in
+        [&["put", &url, "-d", "x"][..], &["put", &url, "n=1"], &["patch", &url, "n=1"], &["delete", &url]]
+    {
+        desk.run(&[command, &["--if-match", "*"]].concat()).said(2, &["--overwrite", "Nothing was sent"]);
+    }
+    assert_eq!(upstream.count("GET"), 0);
+}
+
+#[test]
+fn a_byte_order_mark_is_told() {
+    let (desk, upstream) = (Desk::new(), right());
+    upstream.set("/a", b"\xef\xbb\xbf{\"n\":1}");
+    let url = format!("{}/a", upstream.url());
+    desk.run(&["put", &url, "n:=2"]).said(2, &["byte order mark", "Nothing was sent"]);
+    assert_eq!(upstream.count("PUT"), 0);
+}
+
+#[test]
 fn the_write_of_a_merge_is_conditional_too() {
     let (desk, upstream) = (Desk::new(), right());
     let url = format!("{}/a", upstream.url());
