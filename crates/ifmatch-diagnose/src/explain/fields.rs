@@ -195,7 +195,9 @@ pub(super) fn shown_url(text: &str) -> String {
             Some(mut url) => {
                 url.set_fragment(None);
                 let shown = secret::url(&url);
-                shown.strip_prefix("http://relative.invalid").unwrap_or(&shown).to_owned()
+                let shown = shown.strip_prefix("http://relative.invalid").unwrap_or(&shown);
+                // What is no URL may hold a password all the same.
+                secret::text(shown)
             }
             None => String::new(),
         },

@@ -6,6 +6,7 @@ use super::evidence::{Answer, Evidence, Exchange, Source};
 use super::report::{Case, Explanation, Fix, Kind, Row, Verdict};
 use super::said::Meaning;
 use super::story::{Sent, Story};
+use ifmatch_client::secret;
 
 /// How many cases are told. Of more the first are told, and how many more there are.
 pub const CASES_MAX: usize = 50;
@@ -75,7 +76,8 @@ impl Evidence {
 
     /// The last step: whatever was read as a credential anywhere is masked everywhere.
     fn mask(&self, explanation: &mut Explanation) {
-        let mask = |text: &mut String| *text = self.secrets.out_of(text);
+        let mask = |text: &mut String| *text = secret::text(&self.secrets.out_of(text));
+        explanation.remarks.iter_mut().for_each(mask);
         for case in &mut explanation.cases {
             mask(&mut case.url);
             case.message.as_mut().map(mask);

@@ -65,6 +65,29 @@ fn of_commands_and_texts() {
 }
 
 #[test]
+fn of_text_that_no_field_announced() {
+    for body in [
+        "etag mismatch, token=s3cretToken",
+        "etag mismatch for Bearer s3cretBearer",
+        "etag mismatch eyJs3cretSigned.eyJ.x",
+    ] {
+        assert_no_secret(&format!("HTTP/1.1 412 x\n\n{{\"message\":\"{body}\"}}"));
+        assert_no_secret(&format!("HTTP/1.1 412 x\n\n{body}"));
+    }
+    for url in [
+        "https://h/a?sas=s3cretSigned",
+        "https://h/a?authorization=s3cretBearer",
+        "https://h/a;jsessionid=s3cretCookie",
+        "https://h/a?redirect=https%3A%2F%2Fy%2F%3Ftoken%3Ds3cretToken",
+        "https://h/eyJs3cretSigned.eyJ.x/a",
+        "ht!tp://u:s3cretPassword@/x?token=s3cretToken",
+    ] {
+        assert_no_secret(&format!("curl -X PUT '{url}' -d x"));
+    }
+    assert_no_secret("curl -X PUT http://h/a -H 'If-Match: Bearer s3cretBearer'");
+}
+
+#[test]
 fn of_bodies() {
     assert_no_secret(
         r#"{"code":"stale_version","type":"/.well-known/ifmatch/problems/stale-version","applied":false,"status":412,
