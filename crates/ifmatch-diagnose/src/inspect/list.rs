@@ -2,7 +2,9 @@
 //! write?
 
 use super::found::Found;
-use super::look::Look;
+use super::look::{CHANGED, Look};
+use http::HeaderValue;
+use ifmatch_client::Tag;
 use ifmatch_client::wire::{Request, Url};
 use serde_json::{Map, Value};
 
@@ -21,6 +23,13 @@ const NAMES: [&str; 12] = [
     "lock_version",
     "row_version",
 ];
+
+/// Of them those whose value is a tag, and not a number that one may be made of.
+const TAGS: [&str; 4] = ["etag", "_etag", "@odata.etag", "$etag"];
+
+/// Members by which an item says which resource it is.
+const SELVES: [&str; 11] =
+    ["id", "_id", "uuid", "key", "slug", "href", "self", "url", "uri", "@id", "@odata.id"];
 
 const WHAT: &str = "list items carry tags";
 
@@ -41,7 +50,7 @@ pub(super) async fn check(look: &mut Look<'_>) {
         match document.as_ref().and_then(items) {
             Some(items) if asked.is_none() && !lists(&items, &look.base.url) => {}
             Some(items) if items.is_empty() => return look.unknown(WHAT, "the list is empty"),
-            Some(items) => return judge(look, &request, &items),
+            Some(items) => return judge(look, &request, &items).await,
             None if asked.is_some() => return look.unknown(WHAT, "it is no JSON list of objects"),
             None => {}
         }
@@ -88,18 +97,58 @@ fn items(document: &Value) -> Option<Vec<&Map<String, Value>>> {
 
 /// Whether a resource is among the items: one of their members is the last part of its path, or ends with it.
 fn lists(items: &[&Map<String, Value>], resource: &Url) -> bool {
-    let path = resource.path().trim_end_matches('/');
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let below = format!("/{last}");
-    let is_it = |value: &Value| match value {
-        Value::String(text) => text == last || text.ends_with(&below),
-        Value::Number(number) => number.to_string() == last,
-        _ => false,
-    };
-    items.iter().any(|item| item.values().any(is_it))
+    items.iter().any(|item| item.values().any(|value| is_called(value, resource)))
 }
 
-fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) {
+/// Whether a value is the last part of the path of a resource, or ends with it.
+fn is_called(value: &Value, resource: &Url) -> bool {
+    let path = resource.path().trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    match value {
+        Value::String(text) => {
+            text.strip_suffix(last).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+        }
+        Value::Number(number) => number.to_string() == last,
+        _ => false,
+    }
+}
+
+/// The tag that the one item shows that says it is this resource: its member and the text.
+fn own_tag(items: &[&Map<String, Value>], resource: &Url) -> Option<(String, String)> {
+    let is_self = |(name, value): (&String, &Value)| {
+        SELVES.contains(&name.to_ascii_lowercase().as_str()) && is_called(value, resource)
+    };
+    let mut own = items.iter().filter(|item| item.iter().any(is_self));
+    let item = own.next().filter(|_| own.next().is_none())?;
+    item.iter().find_map(|(name, value)| {
+        let is_tag = TAGS.contains(&name.to_ascii_lowercase().as_str());
+        Some((name.clone(), value.as_str().filter(|_| is_tag)?.to_owned()))
+    })
+}
+
+/// Whether the list shows another tag for this resource than its own URL does, which is then told. Nothing if it cannot
+/// be compared.
+async fn differs(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) -> Option<bool> {
+    let (name, shown) = own_tag(items, &look.base.url)?;
+    let own = look.tag().filter(|_| look.unsteady.is_none())?.to_string();
+    if shown == own {
+        return Some(false);
+    }
+    if !look.is_still_there().await {
+        look.unknown(WHAT, CHANGED);
+        return Some(true);
+    }
+    let is_tag = HeaderValue::from_str(&shown).is_ok_and(|value| Tag::of(&value).is_some());
+    let note = match is_tag {
+        true => format!("its own URL shows {own}"),
+        false => format!("no entity-tag, and refused if it is sent as it stands; its own URL shows {own}"),
+    };
+    let found = Found::warn("V037", "the list shows another tag", &shown, request);
+    look.find(found.mark(&format!("{name}: {shown}"), &shown, note));
+    Some(true)
+}
+
+async fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) {
     let tag = look.tag();
     let opaque = tag.as_ref().map(|tag| String::from_utf8_lossy(tag.as_entity_tag().opaque()).into_owned());
     // Whatever it is called, it is the tag if it is that of the resource.
@@ -112,7 +161,12 @@ fn judge(look: &mut Look<'_>, request: &Request, items: &[&Map<String, Value>]) 
     let with: Vec<String> = items.iter().filter_map(|item| member(item, |name, _| is_tag(name))).collect();
     match with.first() {
         Some(name) if with.len() == items.len() => {
-            look.ok(WHAT, format!("{name:?} in each of {}", items.len()));
+            let compared = match differs(look, request, items).await {
+                Some(true) => return,
+                Some(false) => "this one's is right",
+                None => "not compared",
+            };
+            look.ok(WHAT, format!("{name:?} in each of {}; {compared}", items.len()));
         }
         _ => {
             let seen = format!("{} of {} items", with.len(), items.len());

@@ -167,3 +167,15 @@ pub(super) const V036: Article = Article {
     examples: &[],
     see: &["RFC 9110, Section 15.4.5"],
 };
+
+pub(super) const V037: Article = Article {
+    code: "V037",
+    name: "list-tag-differs",
+    title: "the list shows another tag for the resource than its own URL",
+    means: "A client that edits an item of a list takes its tag from there, sends it in If-Match, and is refused although \
+            nobody came between.",
+    cause: "The list is made of another table, copy or cache; or its tags are written without their quotes, or are weak.",
+    fix: "Write into each item the tag as the ETag of its own URL has it, quotes included.",
+    examples: &[],
+    see: &["RFC 9110, Section 8.8.3"],
+};

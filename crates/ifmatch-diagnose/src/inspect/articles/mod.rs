@@ -44,6 +44,7 @@ pub const ARTICLES: &[Article] = &[
     around::V034,
     around::V035,
     answers::V036,
+    answers::V037,
 ];
 
 /// The page of a code, in any case, or of a short name.

@@ -184,3 +184,16 @@ fn an_origin_that_is_always_allowed_needs_no_vary() {
     plan.origin = Some(ORIGIN.to_owned());
     assert_eq!(codes(&run(&plan).unwrap()), []);
 }
+
+#[test]
+fn only_the_tag_of_the_same_resource_is_compared() {
+    let sound = run_refusing(|_, _, reply| reply);
+    assert_eq!(check(&sound, "list items carry tags").seen, "\"etag\" in each of 2; this one's is right");
+    let others = run_refusing(|request, _, reply| match request.path() {
+        // Its number is another's stock.
+        "/items/" => reply.content(b"[{\"id\":2,\"stock\":1,\"etag\":\"9\"}]"),
+        _ => reply,
+    });
+    assert_eq!(codes(&others), []);
+    assert!(check(&others, "list items carry tags").seen.ends_with("; not compared"));
+}

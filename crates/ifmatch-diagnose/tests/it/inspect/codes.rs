@@ -229,6 +229,19 @@ const CASES: &[Case] = &[
         304 => reply.without("Access-Control-Allow-Origin"),
         _ => reply,
     }),
+    case("V037", WARN, |request, _, reply| match request.path() {
+        "/items/" => reply.content(b"[{\"id\":1,\"etag\":\"\\\"OLD\\\"\"}]"),
+        _ => reply,
+    }),
+    // Without its quotes.
+    case("V037", WARN, |request, _, reply| match request.path() {
+        "/items/" => reply.content(b"[{\"href\":\"/items/1\",\"etag\":\"7\"},{\"href\":\"/items/2\",\"etag\":\"1\"}]"),
+        _ => reply,
+    }),
+    case("V037", WARN, |request, _, reply| match request.path() {
+        "/items/" => reply.content(b"{\"value\":[{\"id\":1,\"@odata.etag\":\"W/\\\"7\\\"\"}]}"),
+        _ => reply,
+    }),
 ];
 
 #[test]
