@@ -105,7 +105,7 @@ The original is put back at the end, also on Ctrl-C; if the race is killed,
 ($XDG_STATE_HOME/ifmatch/race), which only you can read.
 
 Exit codes: 0 PROTECTED, or OPT-IN with --allow opt-in; 1 updates are lost;
-2 usage; 3 INCONCLUSIVE, or the API was not reached.";
+2 usage; 3 INCONCLUSIVE, the API was not reached, or the original is not back.";
 
 /// A verdict that may be no finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -132,7 +132,7 @@ async fn command(flags: &RaceFlags, format: Output, is_quiet: bool) -> Ended {
     }
     let mut journal = Journal::open(&folder()?, &flags.url).map_err(|error| match error {
         JournalError::Busy(_) => Failure::from(format!("{}: {error}", secret::url(&flags.url))),
-        error @ JournalError::File { .. } => Failure::from(error.to_string()),
+        error => Failure::from(error.to_string()),
     })?;
     if flags.restore {
         return restore(journal, &access, flags).await;
@@ -148,7 +148,7 @@ async fn command(flags: &RaceFlags, format: Output, is_quiet: bool) -> Ended {
              and forgets the original\n  The original is kept in {}",
             left.url,
             left.age(),
-            secret::url(&flags.url),
+            ifmatch_diagnose::curl::quote(&[secret::url(&flags.url)]),
             journal.path().display()
         )));
     }
@@ -175,6 +175,7 @@ async fn command(flags: &RaceFlags, format: Output, is_quiet: bool) -> Ended {
 
 fn exit(race: &Race, flags: &RaceFlags) -> Exit {
     match race.verdict {
+        _ if race.restored.ending == Ending::NotRestored => Exit::Inconclusive,
         Verdict::Inconclusive => Exit::Inconclusive,
         // Not if nobody knows whether conditions protect.
         Verdict::OptIn if flags.allow == Some(Allowed::OptIn) && race.conditions_protect => Exit::Fine,
@@ -185,9 +186,11 @@ fn exit(race: &Race, flags: &RaceFlags) -> Exit {
 
 async fn prepare(access: &Access, plan: Plan) -> Result<Prepared, Failure> {
     race::prepare(access, plan).await.map_err(|error| match &error {
-        PrepareError::Plan(_) | PrepareError::Access(_) | PrepareError::Field { .. } => {
-            Failure::from(error.to_string())
-        }
+        PrepareError::Plan(_)
+        | PrepareError::Access(_)
+        | PrepareError::Field { .. }
+        | PrepareError::Marked { .. }
+        | PrepareError::Content { .. } => Failure::from(error.to_string()),
         _ => Failure::unreachable(&error),
     })
 }

@@ -10,6 +10,7 @@ use super::session::{Ripens, Session, State};
 use super::tally::Tally;
 use super::verdict::{Verdict, doubts, ignored, is_own_dialect, protects};
 use crate::curl;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use ifmatch_client::secret;
 use ifmatch_client::wire::{Request, Url};
@@ -24,11 +25,19 @@ pub(super) fn headline(verdicts: &[Verdict], seen: &Evidence) -> String {
 }
 
 /// A sentence for each verdict.
-pub(super) fn findings(verdicts: &[Verdict], seen: &Evidence) -> Vec<String> {
-    verdicts.iter().flat_map(|verdict| of(*verdict, seen)).collect()
+pub(super) fn findings(verdicts: &[Verdict], seen: &Evidence, method: &Method) -> Vec<String> {
+    verdicts.iter().flat_map(|verdict| of(*verdict, seen, method)).collect()
 }
 
-fn of(verdict: Verdict, seen: &Evidence) -> Vec<String> {
+/// The ways to write that were not tried.
+fn untried(method: &Method, seen: &Evidence) -> String {
+    let mut names: Vec<_> = ["PUT", "PATCH"].into_iter().filter(|name| *name != method.as_str()).collect();
+    names.extend(seen.stale_delete.is_none().then_some("DELETE"));
+    let verb = if names.len() == 1 { "was" } else { "were" };
+    format!("{} {verb} not tried", names.join(" and "))
+}
+
+fn of(verdict: Verdict, seen: &Evidence, method: &Method) -> Vec<String> {
     match verdict {
         Verdict::Ignores => ignoring(seen),
         Verdict::NotAtomic => racing(seen),
@@ -48,7 +57,8 @@ fn of(verdict: Verdict, seen: &Evidence) -> Vec<String> {
             },
         ],
         Verdict::Protected => vec![format!(
-            "Nobody could erase what it had not seen. Of writers with the same tag only one was done: {}",
+            "Nobody could erase by {method} what it had not seen; {}. Of writers with the same tag only one was done: {}",
+            untried(method, seen),
             none(&seen.together)
         )],
         Verdict::Inconclusive => Vec::new(),
@@ -158,8 +168,15 @@ pub(super) fn remarks(session: &Session<'_>, course: &Course) -> Vec<String> {
             ),
         );
     }
-    let is_read_only_by_date = !seen.has_tag && !seen.has_weak_tag;
-    say(is_read_only_by_date, "It shows no ETag, so no writer can say what it has read.".to_owned());
+    let date = if session.validators.is_dated {
+        " If-Unmodified-Since, with its Last-Modified, was not tried."
+    } else {
+        ""
+    };
+    say(
+        session.validators.reads > 0 && !session.validators.is_tagged,
+        format!("It shows no ETag, so no writer can say what it has read.{date}"),
+    );
     if let Some(date) = &seen.repeated_date {
         say(
             true,

@@ -84,6 +84,9 @@ pub enum JournalError {
         "this resource is being raced already{}. Two races at once would blame the API for each other's writes. Nothing was sent.", .0.map(|pid| format!(" by process {pid}")).unwrap_or_default()
     )]
     Busy(Option<u32>),
+    /// There is one that cannot be read.
+    #[error("{} is damaged: it holds what a race of this resource was to put back, and cannot be read as a whole. The original may be in it, in base64. Put the resource right, then remove the file. Nothing was sent.", .0.display())]
+    Damaged(PathBuf),
     /// It cannot be written, so nothing could be undone.
     #[error("{}: {cause}. Without this file nothing could be put back after a crash, so nothing was written to the API.", path.display())]
     File {
@@ -132,6 +135,9 @@ impl Journal {
                 // Torn, or empty because new: then a whole one may be beside it.
                 let beside = || read(&mut File::open(path.with_extension("new")).ok()?);
                 let entry = read(&mut file).or_else(beside);
+                if entry.is_none() && file.metadata().map_err(failed)?.len() > 0 {
+                    return Err(JournalError::Damaged(path));
+                }
                 return Ok(Self { path, file, entry });
             }
         }
@@ -200,6 +206,10 @@ pub(super) fn now() -> u64 {
 fn name(url: &Url) -> String {
     let mut url = url.clone();
     url.set_fragment(None);
+    if super::plan::is_loopback(&url) {
+        // All names of this machine are one. It cannot fail for URLs with a host.
+        let _ = url.set_host(Some("localhost"));
+    }
     // FNV-1a: the same in every version of this program.
     let hash = url.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -238,6 +248,30 @@ mod tests {
             rest: None,
             volatile: Vec::new(),
         }
+    }
+
+    #[test]
+    fn all_names_of_this_machine_are_one() {
+        let of = |url: &str| name(&Url::parse(url).unwrap());
+        for alias in ["http://localhost:1/a", "http://[::1]:1/a", "http://[::ffff:127.0.0.1]:1/a"] {
+            assert_eq!(of(alias), of("http://127.0.0.1:1/a"));
+        }
+        assert_ne!(of("http://127.0.0.1:2/a"), of("http://127.0.0.1:1/a"));
+    }
+
+    #[test]
+    fn a_damaged_one_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Url::parse("http://a/b").unwrap();
+        let mut journal = Journal::open(folder.path(), &url).unwrap();
+        journal.write(entry()).unwrap();
+        let path = journal.path().to_owned();
+        drop(journal);
+        let text = fs::read(&path).unwrap();
+        fs::write(&path, text.get(..20).unwrap()).unwrap();
+        let damaged = Journal::open(folder.path(), &url);
+        assert!(matches!(damaged, Err(JournalError::Damaged(at)) if at == path));
+        assert!(path.exists());
     }
 
     #[test]

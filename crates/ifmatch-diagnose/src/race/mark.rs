@@ -100,6 +100,16 @@ impl Marks {
     }
 }
 
+/// A mark of any run in a text.
+pub(super) fn any(text: &str) -> Option<&str> {
+    text.match_indices("race-").find_map(|(at, _)| {
+        let mark = text.get(at..at + 14)?;
+        let (run, number) = mark.strip_prefix("race-")?.split_once('-')?;
+        let is_run = run.len() == 4 && run.bytes().all(|b| b.is_ascii_hexdigit());
+        (is_run && number.bytes().all(|b| b.is_ascii_digit())).then_some(mark)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +122,8 @@ mod tests {
         assert_eq!(marks.in_text(&text), [one, two]);
         assert_eq!(marks.in_text("race-abcd-0003 race-abcd-1 race-0000-0001"), []);
         assert_eq!(marks.of_number(marks.number(two)), Some(two));
+        assert_eq!(any(&text), Some("race-abcd-0001"));
+        assert_eq!(any("race-abcd-001 race- race-track-0001"), None);
         assert_eq!(marks.of_number(7), None);
         assert_eq!(marks.without(&text), "a race-abcd- brace-abcd-");
     }

@@ -16,6 +16,9 @@ use http::{Method, StatusCode};
 use ifmatch_client::secret;
 use ifmatch_client::wire::{Access, AccessError, Answer, Request, SendError, Url};
 
+/// The longest content that is raced, in bytes. It is sent hundreds of times, and kept in the journal.
+pub(super) const CONTENT_BYTES_MAX: usize = 1 << 20;
+
 /// Why there is nothing to race. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
@@ -64,6 +67,24 @@ pub enum PrepareError {
         /// The resource.
         url: String,
     },
+    /// Marks of a race are in it.
+    #[error(
+        "{url} holds {mark}, the mark of a race: it is being raced already by another URL, or a race was killed and did not put the original back. `ifmatch race --restore` with the URL of that race puts it back. Nothing was written."
+    )]
+    Marked {
+        /// The resource.
+        url: String,
+        /// The mark.
+        mark: String,
+    },
+    /// Content that cannot be raced.
+    #[error("{url}: {why}. Nothing was written.")]
+    Content {
+        /// The resource.
+        url: String,
+        /// Why not.
+        why: String,
+    },
     /// It is another one at each read.
     #[error("{0} Nothing was written.")]
     Unclear(String),
@@ -89,6 +110,7 @@ pub async fn prepare(access: &Access, plan: Plan) -> Result<Prepared, PrepareErr
     plan.check()?;
     let answer = access.connect()?.send(&read_request(plan.url.clone())).await?;
     check(&plan, &answer)?;
+    check_content(&plan, &answer.content)?;
     let read_type = answer.text(CONTENT_TYPE).unwrap_or_default().to_owned();
     let content_type = content_type(&plan, &answer);
     let patch = super::change::patch(&plan.method, &String::from_utf8_lossy(content_type.as_bytes()));
@@ -108,6 +130,25 @@ pub async fn prepare(access: &Access, plan: Plan) -> Result<Prepared, PrepareErr
         changes,
         content_type,
     })
+}
+
+/// Whether the content can be changed and put back octet for octet.
+fn check_content(plan: &Plan, content: &[u8]) -> Result<(), PrepareError> {
+    let url = || secret::url(&plan.url);
+    let wrong = |why: String| Err(PrepareError::Content { url: url(), why });
+    if content.len() > CONTENT_BYTES_MAX {
+        return wrong(format!(
+            "it is {} bytes long, and at most {CONTENT_BYTES_MAX} are raced; race a smaller resource",
+            content.len()
+        ));
+    }
+    let Ok(text) = core::str::from_utf8(content) else {
+        return wrong("it is neither JSON nor text in UTF-8, so it cannot be changed and put back; race a resource that is".to_owned());
+    };
+    match super::mark::any(text) {
+        Some(mark) => Err(PrepareError::Marked { url: url(), mark: mark.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn check(plan: &Plan, answer: &Answer) -> Result<(), PrepareError> {

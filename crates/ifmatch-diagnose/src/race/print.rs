@@ -31,7 +31,8 @@ impl Report for Race {
             for line in &reproduction.lines {
                 page += &format!("  {line}\n");
             }
-            page += &format!("{}\n", hang(&reproduction.expect, width, "  # "));
+            // Each line of it is a comment: people paste all of it.
+            page += &format!("{}\n", text::wrap(&reproduction.expect, width, "  # "));
         }
         if let [serve, race] = &self.fix[..] {
             page += &format!("\n{}\n  {serve}\n  {race}\n", paint(BOLD, "Fix it without touching the API"));

@@ -130,7 +130,7 @@ impl Race {
         Self {
             verdict,
             headline: findings::headline(&verdicts, &course.seen),
-            findings: findings::findings(&verdicts, &course.seen),
+            findings: findings::findings(&verdicts, &course.seen, &plan.method),
             reasons: findings::reasons(verdict, &course),
             remarks: findings::remarks(session, &course),
             url: secret::url(&plan.url),

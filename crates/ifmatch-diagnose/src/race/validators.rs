@@ -15,12 +15,21 @@ pub(super) struct Validators {
     pub(super) repeated: Option<String>,
     /// A Last-Modified of which two contents were read.
     pub(super) repeated_date: Option<String>,
+    /// States that were read.
+    pub(super) reads: u32,
+    /// Whether any had a tag.
+    pub(super) is_tagged: bool,
+    /// Whether any had a Last-Modified.
+    pub(super) is_dated: bool,
     /// States with a strong tag that were read and compared.
     pub(super) compared: u32,
 }
 
 impl Validators {
     pub(super) fn note(&mut self, state: &State) {
+        self.reads += 1;
+        self.is_tagged |= state.tag.is_some();
+        self.is_dated |= state.modified.is_some();
         let [mark] = state.marks[..] else { return };
         match &state.tag {
             Some(tag) if !tag.is_weak() => {

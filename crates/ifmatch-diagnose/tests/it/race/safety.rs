@@ -197,3 +197,18 @@ fn what_is_read_is_not_believed_where_reads_are_behind() {
         assert_eq!(api.get("/orders/42"), DOCUMENT, "{race:#?}");
     }
 }
+
+/// What holds a mark is not the original; what is no text cannot be put back; what is large is not sent hundreds of times.
+#[test]
+fn what_cannot_be_put_back_is_not_written() {
+    let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(1 << 20));
+    for (content, says) in
+        [(r#"{"id":42,"note":"race-12ab-0007"}"#, "race-12ab-0007"), (large.as_str(), "at most 1048576")]
+    {
+        let api = api(Habits::default());
+        api.set("/orders/42", content);
+        let refused = runtime().block_on(prepare(&Access::default(), plan(&api))).unwrap_err().to_string();
+        assert!(refused.contains(says) && refused.contains("Nothing was written"), "{refused}");
+        assert_eq!(api.writes(), 0);
+    }
+}
