@@ -1,13 +1,13 @@
 //! curl commands.
 
-use super::super::evidence::{Content, Exchange};
+use super::super::evidence::{Content, Exchange, UNKNOWN_METHOD};
 use super::super::fields::{Fields, Secrets, key, shown_url};
 use super::Unreadable;
-use super::words::{Word, split};
+use super::words::{Word, first_command};
 use ifmatch_client::wire::Url;
 
 /// Options that take a value and say nothing about the request that is of interest here.
-const WITH_VALUE: [&str; 50] = [
+const WITH_VALUE: [&str; 49] = [
     "abstract-unix-socket",
     "aws-sigv4",
     "cacert",
@@ -15,7 +15,6 @@ const WITH_VALUE: [&str; 50] = [
     "cert",
     "cert-type",
     "ciphers",
-    "config",
     "connect-timeout",
     "connect-to",
     "continue-at",
@@ -109,18 +108,54 @@ pub(super) fn without_prompt(line: &str) -> &str {
     let line = line.trim_start();
     let ends = ["$ curl", "# curl", "% curl", "> curl", ">curl"];
     let first = ends.iter().filter_map(|end| Some(line.find(end)? + end.len() - "curl".len())).min();
-    match first {
+    let line = match first {
         Some(at) if at <= PROMPT_BYTES_MAX && !line.starts_with("curl") => &line[at..],
         _ => line,
+    };
+    without_prefix(line)
+}
+
+/// Without what a shell runs a command with: `sudo`, `time`, `NAME=value`.
+fn without_prefix(line: &str) -> &str {
+    let mut rest = line;
+    while let Some((word, behind)) = rest.split_once(' ') {
+        let is_setting = word.split_once('=').is_some_and(|(name, _)| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        });
+        if !(is_setting || matches!(word, "sudo" | "time" | "$")) || word.contains(['"', '\'']) {
+            break;
+        }
+        rest = behind.trim_start();
     }
+    if rest.starts_with("curl") { rest } else { line }
 }
 
 /// Reads a command as text.
 pub(super) fn of_text(text: &str, number: usize, secrets: &mut Secrets) -> Result<Vec<Exchange>, Unreadable> {
-    let words = split(without_prompt(text)).map_err(|open| {
-        Unreadable::new(format!("the curl command is not complete: {open} at its end; copy all of it"))
-    })?;
-    of_words(&words, number, secrets)
+    let mut text = without_prompt(text).to_owned();
+    let mut exchanges = Vec::new();
+    loop {
+        let (words, rest) = first_command(&text).map_err(|open| {
+            Unreadable::new(format!("the curl command is not complete: {open} at its end; copy all of it"))
+        })?;
+        exchanges.extend(of_words(&words, number + exchanges.len(), secrets)?);
+        match next_command(&rest) {
+            Some(next) => text = next.to_owned(),
+            None => return Ok(exchanges),
+        }
+    }
+}
+
+/// The next curl command behind one: behind `;`, `&&`, a pipe or a new line.
+fn next_command(rest: &str) -> Option<&str> {
+    let mut rest = rest;
+    loop {
+        let next = without_prompt(rest.trim_start_matches([';', '&', '|', ' ', '\n']));
+        if is_command(next) {
+            return Some(next);
+        }
+        rest = &rest[rest.find([';', '&', '|', '\n'])? + 1..];
+    }
 }
 
 /// Reads a command whose words a shell has already made.
@@ -157,6 +192,8 @@ fn of_words(words: &[Word], number: usize, secrets: &mut Secrets) -> Result<Vec<
 struct Asked {
     method: Option<String>,
     urls: Vec<Word>,
+    /// Variables alone: the URL if there is no other, or else options that are not known.
+    perhaps_urls: Vec<Word>,
     fields: Fields,
     /// There are fields that are not known: `-H @file`.
     is_partly_known: bool,
@@ -173,7 +210,10 @@ impl Asked {
         let mut only_urls = false;
         while let Some(word) = words.next() {
             let text = word.text.as_str();
-            if only_urls || !text.starts_with('-') || text == "-" {
+            if word.has_variable && text.starts_with(['$', '`']) && !text.contains('/') {
+                // A URL, or options.
+                self.perhaps_urls.push(word.clone());
+            } else if only_urls || !text.starts_with('-') || text == "-" {
                 self.urls.push(word.clone());
             } else if text == "--" {
                 only_urls = true;
@@ -228,7 +268,20 @@ impl Asked {
         match name {
             "head" => self.is_head = true,
             "get" => self.is_get = true,
-            "request" => self.method = Some(value()?.text),
+            "request" => {
+                let method = value()?;
+                self.is_partly_known |= method.has_variable;
+                let is_known = !method.has_variable;
+                self.method = Some(if is_known { method.text } else { UNKNOWN_METHOD.to_owned() });
+            }
+            "config" | "variable" => {
+                value()?;
+                self.is_partly_known = true;
+            }
+            _ if name.starts_with("expand-") => {
+                value()?;
+                self.is_partly_known = true;
+            }
             "url" => self.urls.push(value()?),
             "header" => self.header(&value()?, secrets),
             "user-agent" => self.fields.line("user-agent", &value()?.text, secrets),
@@ -260,7 +313,13 @@ impl Asked {
                 value()?;
                 self.is_upload = true;
             }
-            "time-cond" => self.fields.line("if-modified-since", &value()?.text, secrets),
+            "time-cond" => {
+                let date = value()?.text;
+                match date.strip_prefix('-') {
+                    Some(date) => self.fields.line("if-unmodified-since", date, secrets),
+                    None => self.fields.line("if-modified-since", &date, secrets),
+                }
+            }
             _ if WITH_VALUE.contains(&name)
                 || SHORT.iter().any(|(_, long)| *long == name && *long != "help") =>
             {
@@ -309,7 +368,12 @@ impl Asked {
         content.extend_from_slice(text.as_bytes());
     }
 
-    fn exchanges(self, first: usize, secrets: &mut Secrets) -> Vec<Exchange> {
+    fn exchanges(mut self, first: usize, secrets: &mut Secrets) -> Vec<Exchange> {
+        if self.urls.is_empty() {
+            self.urls.append(&mut self.perhaps_urls);
+            self.urls.truncate(1);
+        }
+        self.is_partly_known |= !self.perhaps_urls.is_empty();
         let has_content = self.content.is_some() || self.is_form;
         let method = self.method.clone().unwrap_or_else(|| {
             let usual = match (self.is_head, self.is_get, self.is_upload && !self.is_form, has_content) {
@@ -392,6 +456,34 @@ mod tests {
         }
         assert!(read("curl -X PUT h/a -H \"If-Match: $ETAG\"")[0].sent.is_none(), "its value is not known");
         assert!(read("curl -X PUT h/a -H @fields")[0].sent.is_none());
+        for text in [
+            "curl -K cfg -X PUT h/a",
+            "curl $OPTS -X PUT h/a",
+            "curl -X \"$METHOD\" h/a",
+            "curl --variable x=1 --expand-header 'If-Match: {{x}}' -X PUT h/a",
+        ] {
+            let exchanges = read(text);
+            assert_eq!((exchanges.len(), exchanges[0].sent.is_none()), (1, true), "{text}");
+            assert_eq!(exchanges[0].url, "http://h/a", "{text}");
+        }
+        for text in [
+            "curl h/a; curl -X PUT h/a",
+            "curl h/a && curl h/b",
+            "curl h/a > x; curl h/b",
+            "curl h/a | curl h/b",
+        ] {
+            assert_eq!(read(text).len(), 2, "{text}");
+        }
+        assert_eq!(read("curl h/a | jq . 2>&1").len(), 1);
+        for text in ["X=1 curl h/a", "time curl h/a", "sudo curl h/a", "$ time curl h/a"] {
+            assert!(is_command(text), "{text}");
+            assert_eq!(read(text)[0].url, "http://h/a", "{text}");
+        }
+        let dated = |text| read(text)[0].sent.as_ref().unwrap().has("if-unmodified-since");
+        assert!(
+            dated("curl -z '-Sun, 22 Nov 2026 07:00:00 GMT' h/a")
+                && !dated("curl -z 'Sun, 22 Nov 2026 07:00:00 GMT' h/a")
+        );
         assert_eq!(read("curl h/a --next -X PUT h/a").len(), 2);
     }
 

@@ -103,12 +103,21 @@ fn recognised(input: &[u8]) -> Result<Source, Unreadable> {
         Some(_) => {
             let text = String::from_utf8_lossy(&input[..input.len().min(1 << 20)]);
             let text = text.trim_start();
-            if command::is_command(text) {
+            let mut command = text;
+            while command.starts_with('#') && !command::is_command(command) {
+                command = command.split_once('\n').map_or("", |(_, rest)| rest).trim_start();
+            }
+            if command::is_command(command) {
                 Ok(Source::Curl)
             } else if raw::is_raw(text) {
                 Ok(Source::Raw)
             } else if super::said::meaning(text).is_some() {
                 Ok(Source::Problem)
+            } else if text.starts_with("fetch(") || text.contains("Invoke-WebRequest") {
+                Err(Unreadable::new(
+                    "it is a request for JavaScript or PowerShell; in the browser choose \"Copy as cURL (bash)\", or save a \
+                     HAR file",
+                ))
             } else {
                 Err(Unreadable::new(
                     "it looks like none of what is understood: a HAR file, a curl command, requests and answers as \

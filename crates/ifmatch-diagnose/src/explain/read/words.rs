@@ -11,6 +11,11 @@ pub(super) struct Word {
 /// The words of the first command in `text`; what is behind a pipe, `;`, `&` or a redirection is left out. `Err` tells
 /// what is open at its end.
 pub(super) fn split(text: &str) -> Result<Vec<Word>, &'static str> {
+    first_command(text).map(|(words, _)| words)
+}
+
+/// The words of the first command, and what is behind it.
+pub(super) fn first_command(text: &str) -> Result<(Vec<Word>, String), &'static str> {
     let text = if is_cmd(text) { from_cmd(text) } else { text.to_owned() };
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
@@ -57,7 +62,7 @@ pub(super) fn split(text: &str) -> Result<Vec<Word>, &'static str> {
         }
     }
     words.extend(word);
-    Ok(words)
+    Ok((words, rest.collect()))
 }
 
 fn is_variable(next: char) -> bool {

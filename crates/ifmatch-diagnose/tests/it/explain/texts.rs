@@ -39,6 +39,12 @@ fn every_exchange_is_kept() {
 }
 
 #[test]
+fn comments_before_a_command_are_passed_over() {
+    assert_eq!(told("# saves it\n\n# twice\nX=1 curl -X PUT http://h/a\n"), ["X01 certain"]);
+    assert_eq!(explain(b"curl http://h/a; curl -X PUT http://h/a").entries, 2);
+}
+
+#[test]
 fn answers_behind_a_body_are_found() {
     for text in [
         "HTTP/1.1 200 OK\nETag: \"1\"\nContent-Length: 2\n\n{}HTTP/1.1 412 P\n\n",

@@ -11,6 +11,7 @@ fn what_cannot_be_read_is_named_with_its_place() {
     for (input, part) in [
         (&b""[..], "nothing in it"),
         (b"   \n", "nothing in it"),
+        (b"fetch(\"http://h\")", "Copy as cURL"),
         (b"hello", "none of what is understood"),
         (b"{\"log\":{\"entries\":[{}", "line 1, column 21"),
         (b"{\"log\":{\n\"entries\":[\n{},]}}", "line 3, column"),
