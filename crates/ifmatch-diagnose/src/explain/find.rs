@@ -76,7 +76,7 @@ impl Evidence {
 
     /// The last step: whatever was read as a credential anywhere is masked everywhere.
     fn mask(&self, explanation: &mut Explanation) {
-        let mask = |text: &mut String| *text = secret::text(&self.secrets.out_of(text));
+        let mask = |text: &mut String| *text = plain(&secret::text(&self.secrets.out_of(text)));
         explanation.remarks.iter_mut().for_each(mask);
         for case in &mut explanation.cases {
             mask(&mut case.url);
@@ -91,6 +91,13 @@ impl Evidence {
             }
         }
     }
+}
+
+/// Without what changes how text is shown: control characters, and marks that turn its direction.
+fn plain(text: &str) -> String {
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|&c| !c.is_control() && !turns(c)).collect()
 }
 
 /// Whether a request is a case, which, and why.

@@ -7,7 +7,7 @@ use ifmatch_core::TagProblem;
 
 /// Whether a value is a program's word for nothing.
 pub(super) fn is_nothing(value: &str) -> bool {
-    const NOTHINGS: [&str; 6] = ["undefined", "null", "none", "nil", "nan", "[object object]"];
+    const NOTHINGS: [&str; 7] = ["undefined", "null", "none", "nil", "nan", "false", "[object object]"];
     let bare = value.trim().trim_start_matches("W/").trim_matches(['"', '\'']);
     NOTHINGS.contains(&bare.to_ascii_lowercase().as_str())
 }
@@ -122,7 +122,7 @@ fn of_server(failed: &Failed<'_>) -> Cause {
 }
 
 /// What proxies put behind a tag when they compress.
-const SUFFIXES: [&str; 8] = ["-gzip", ";gzip", "--gzip", "-br", ";br", "-df", "-zstd", ":gzip"];
+const SUFFIXES: [&str; 8] = ["--gzip", "-gzip", ";gzip", "-br", ";br", "-df", "-zstd", ":gzip"];
 
 /// A tag's opaque part without a coding's suffix, if it has one.
 fn without_suffix(opaque: &str) -> Option<&str> {

@@ -43,6 +43,9 @@ impl Evidence {
             )));
         }
         let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+        if input.starts_with(b"\xff\xfe") || input.starts_with(b"\xfe\xff") {
+            return Err(Unreadable::new("the input is UTF-16 and not UTF-8 text; save it as UTF-8"));
+        }
         let source = match source {
             Some(source) => source,
             None => recognised(input)?,

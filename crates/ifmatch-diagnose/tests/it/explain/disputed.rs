@@ -169,3 +169,18 @@ fn programs_are_not_writers() {
     let told = told(&record("10.0.0.1", r#""ifmatch.self_conflict":false,"#));
     assert!(!told[0].contains("X03 likely") && !told[0].contains("certain"), "{told:?}");
 }
+
+#[test]
+fn other_words_for_nothing_and_other_suffixes() {
+    assert_told(&[
+        (&[READ, "PUT /a im=false c=x -> 400"], &["X08 certain"]),
+        (&[READ, r#"PUT /a im="7--gzip" c=x -> 412 e="7""#], &["X05 certain"]),
+    ]);
+}
+
+#[test]
+fn text_cannot_turn_what_is_shown() {
+    let body = "HTTP/1.1 412 x\n\n{\"message\":\"etag mismatch \\u202egnp.exe\\u0007\"}";
+    let told = format!("{:?}", super::explain(body.as_bytes()).cases);
+    assert!(told.contains("gnp.exe") && !told.contains("202e") && !told.contains('\u{202e}'), "{told}");
+}
