@@ -68,6 +68,7 @@ impl Prepared {
             let says = "Nothing was written.".to_owned();
             return Restored { ending: Ending::Untouched, tag_before: tag.clone(), tag_after: tag, says };
         }
+        session.reconnect();
         session.restore(&self.original, reference).await
     }
 

@@ -170,6 +170,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Gives up all connections for one new one: a server that serves one at a time is busy with those that are kept open.
+    pub(super) fn reconnect(&mut self) {
+        self.writers.clear();
+        if let Ok(http) = self.access.connect() {
+            self.reader = http;
+        }
+    }
+
     /// Reads the resource.
     pub(super) async fn read(&mut self) -> Result<State, Halt> {
         let http = self.reader.clone();

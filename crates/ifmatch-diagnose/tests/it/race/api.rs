@@ -38,6 +38,8 @@ pub(crate) struct Habits {
     pub(crate) rev_in_content: bool,
     /// Answers 409 to a write that comes while another is under way, and looks at nothing else.
     pub(crate) one_at_a_time: bool,
+    /// Serves one connection until its client closes it, then the next.
+    pub(crate) one_connection: bool,
     /// Keeps these members as they were, whatever is sent.
     pub(crate) read_only: Vec<&'static str>,
     /// Answers this to every write, and does nothing.
@@ -74,6 +76,7 @@ impl Default for Habits {
             required_status: 428,
             window: None,
             rev_in_content: false,
+            one_connection: false,
             one_at_a_time: false,
             read_only: Vec::new(),
             always: None,
@@ -150,7 +153,10 @@ impl Api {
                     break;
                 }
                 let state = Arc::clone(&shared);
-                thread::spawn(move || drop(state.serve(&stream)));
+                let serving = thread::spawn(move || drop(state.serve(&stream)));
+                if shared.habits.one_connection {
+                    serving.join().unwrap();
+                }
             }
         });
         Self { address, state }

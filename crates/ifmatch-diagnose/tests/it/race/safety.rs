@@ -47,6 +47,21 @@ fn the_original_comes_back_octet_for_octet() {
     }
 }
 
+/// Connections that the writers keep open must not keep the one from being served that puts the original back.
+#[test]
+fn a_server_that_serves_one_connection_at_a_time_gets_its_original_back() {
+    let api = api(Habits { one_connection: true, requires: false, ..Habits::default() });
+    let mut access = Access::default();
+    access.limits.answer = Duration::from_millis(300);
+    let race = runtime().block_on(async {
+        let prepared = prepare(&access, plan(&api)).await.unwrap();
+        prepared.run(&(), &Stop::default(), None).await.unwrap()
+    });
+    assert_eq!(race.headline, "INCONCLUSIVE", "{race:#?}");
+    assert!(matches!(race.restored.ending, Ending::Identical | Ending::Untouched), "{:?}", race.restored);
+    assert_eq!(api.get("/orders/42"), DOCUMENT);
+}
+
 #[test]
 fn what_the_server_keeps_itself_may_differ() {
     let api = api(Habits { normalises: true, ..Habits::default() });
