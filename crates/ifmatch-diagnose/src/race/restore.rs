@@ -175,6 +175,8 @@ impl Session<'_> {
         let reply = self.send(0, &request).await?;
         if reply.is_accepted() {
             back.done = Some(Instant::now());
+            // From here on the original is no old state.
+            self.forget_shown();
         }
         Ok(Step::Again(match reply.status() {
             Some(412) => {
