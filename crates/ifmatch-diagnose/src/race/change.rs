@@ -46,6 +46,14 @@ pub(super) enum Patch {
 }
 
 impl Change {
+    /// The member that is written, if it is one.
+    pub(super) fn pointer(&self) -> Option<&str> {
+        match self {
+            Self::Member { pointer, .. } => Some(pointer),
+            Self::Line(_) => None,
+        }
+    }
+
     /// What it is called: a pointer, or a line.
     pub(super) fn name(&self) -> String {
         match self {

@@ -46,10 +46,11 @@ impl Session<'_> {
     /// Finds out with the first of these changes that can be made.
     pub(super) async fn control(&mut self, changes: &[Change], original: &State) -> Result<Basis, Halt> {
         let mut reasons = Vec::new();
-        for change in changes {
+        for (index, change) in changes.iter().enumerate() {
             self.change = change.clone();
-            // Nothing is learned of a member that could not be written.
-            self.whose = Whose::of(original.content.clone());
+            // Nothing is learned of a member that could not be written; it may have kept what the server made of it.
+            let tried = changes.iter().take(index).filter_map(Change::pointer).map(str::to_owned).collect();
+            self.whose = Whose::of(original.content.clone(), tried);
             self.step("control", 0, SERIAL)?;
             match self.try_change().await? {
                 Ok(mut basis) if basis.is_writable() => {

@@ -38,7 +38,7 @@ impl Prepared {
         let started = Instant::now();
         let mut session = self.session(observer, stop.clone())?;
         let mut course = Course::default();
-        session.whose = Whose::of(self.original.content.clone());
+        session.whose = Whose::of(self.original.content.clone(), Vec::new());
         let ended = self.race(&mut session, &mut course, journal.as_mut()).await;
         course.halt = ended.err();
         course.reference = session.whose.reference();

@@ -21,6 +21,8 @@ pub(super) struct Whose {
     original: Option<Bytes>,
     /// What was read of the members that were not always as in the original.
     values: BTreeMap<String, BTreeSet<String>>,
+    /// Members that were written before, and not as they were sent.
+    tried: Vec<String>,
     /// The marks that were read.
     marks: BTreeSet<u32>,
     /// What a text is but for our line, as it was read after our writes.
@@ -30,8 +32,8 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    pub(super) fn of(original: Bytes) -> Self {
-        Self { original: Some(original), ..Self::default() }
+    pub(super) fn of(original: Bytes, tried: Vec<String>) -> Self {
+        Self { original: Some(original), tried, ..Self::default() }
     }
 
     /// Whether that is the original or ours, as far as it can be told now. A member that was changed once may be the
@@ -82,10 +84,10 @@ impl Whose {
     /// The members that each of several writes of ours changed, and those that are called so.
     fn volatile(&self) -> Vec<String> {
         let least = VALUES_MIN.max(self.marks.len() + 1);
-        let kept = self
-            .values
-            .iter()
-            .filter(|(pointer, values)| values.len() >= least || super::change::is_moving(pointer));
+        let kept = self.values.iter().filter(|(pointer, values)| {
+            let is_ours = self.tried.contains(*pointer);
+            is_ours || values.len() >= least || super::change::is_moving(pointer)
+        });
         kept.map(|(pointer, _)| pointer.clone()).collect()
     }
 }
@@ -96,5 +98,23 @@ impl Reference {
         let rest = |content| change.rest(content, marks, &self.volatile);
         let now = rest(content);
         self.rest.as_ref() == Some(&now) || now == rest(original)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_made_of_a_member_that_was_tried_is_nobody_elses() {
+        let values =
+            || BTreeMap::from([("/note".to_owned(), BTreeSet::from(["a".to_owned(), "A".to_owned()]))]);
+        let of = |tried: &[&str]| {
+            let tried = tried.iter().map(|pointer| (*pointer).to_owned()).collect();
+            Whose { values: values(), ..Whose::of(Bytes::new(), tried) }.volatile()
+        };
+        assert_eq!(of(&["/note"]), ["/note"]);
+        assert!(of(&[]).is_empty());
+        assert!(of(&["/other"]).is_empty());
     }
 }
