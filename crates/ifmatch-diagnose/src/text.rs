@@ -115,21 +115,11 @@ mod tests {
             vec![cell(GOOD, "ok"), "same tag".into(), "3 of 3".into()],
             vec![cell(BAD, "BAD"), "gzip".into(), "a long explanation that has to go on below".into()],
         ];
-        let text = anstream_strip(&columns(&rows, "  ", 40));
+        let text = columns(&rows, "  ", 40);
+        let text = anstream::adapter::strip_str(&text).to_string();
         assert_eq!(
             text,
             "  ok   same tag  3 of 3\n  BAD  gzip      a long explanation that\n                 has to go on below\n"
         );
-    }
-
-    /// Without styles.
-    fn anstream_strip(text: &str) -> String {
-        let mut plain = String::new();
-        let mut rest = text;
-        while let Some((before, styled)) = rest.split_once('\u{1b}') {
-            plain += before;
-            rest = styled.split_once('m').map_or("", |(_, after)| after);
-        }
-        plain + rest
     }
 }

@@ -22,11 +22,12 @@ pub(crate) fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
     Some(only.clone())
 }
 
-/// The upstream's tag is not what it was at the check, inside the turn: whoever changed it did not come through here.
+/// The upstream's tag is not what it was at the check, inside the turn: whoever changed it did not come through here, or
+/// the tag changes by itself.
 pub(crate) fn changed_meanwhile() -> Refusal {
     Refusal::new(Code::StaleVersion).because(Reason::Changed).about(http::header::IF_MATCH).detail(
-        "Your ETag was current when it was looked at, but the upstream refused its own: it was changed at that moment by \
-         a writer that does not come through this gateway.",
+        "Your ETag was current when it was looked at, but then the upstream refused its own: it was changed at that moment \
+         by a writer that does not come through this gateway, or the upstream's ETag does not stay the same.",
     )
 }
 

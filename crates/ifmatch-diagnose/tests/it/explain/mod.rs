@@ -34,13 +34,7 @@ fn told(input: &str) -> Vec<String> {
 
 /// Without styles.
 fn plain(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, styled)) = rest.split_once('\u{1b}') {
-        plain += before;
-        rest = styled.split_once('m').map_or("", |(_, after)| after);
-    }
-    plain + rest
+    anstream::adapter::strip_str(text).to_string()
 }
 
 fn recordings() -> Vec<PathBuf> {

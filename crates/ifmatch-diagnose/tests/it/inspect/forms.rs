@@ -18,14 +18,9 @@ fn report() -> Inspection {
     run(&plan).unwrap()
 }
 
+/// Without styles.
 fn unstyled(text: &str) -> String {
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, styled)) = rest.split_once('\u{1b}') {
-        plain += before;
-        rest = styled.split_once('m').map_or("", |(_, after)| after);
-    }
-    plain + rest
+    anstream::adapter::strip_str(text).to_string()
 }
 
 #[test]

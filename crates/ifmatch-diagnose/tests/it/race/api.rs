@@ -167,8 +167,8 @@ impl Api {
     }
 
     /// Writes around everybody.
-    pub(crate) fn set(&self, path: &str, content: &str) {
-        self.state.put(path, content.as_bytes());
+    pub(crate) fn set(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.state.put(path, content.as_ref());
     }
 
     pub(crate) fn get(&self, path: &str) -> String {

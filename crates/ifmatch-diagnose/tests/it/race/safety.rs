@@ -217,9 +217,12 @@ fn what_is_read_is_not_believed_where_reads_are_behind() {
 #[test]
 fn what_cannot_be_put_back_is_not_written() {
     let large = format!(r#"{{"note":"{}"}}"#, "x".repeat(1 << 20));
-    for (content, says) in
-        [(r#"{"id":42,"note":"race-12ab-0007"}"#, "race-12ab-0007"), (large.as_str(), "at most 1048576")]
-    {
+    let refusals: [(&[u8], &str); 3] = [
+        (br#"{"id":42,"note":"race-12ab-0007"}"#, "race-12ab-0007"),
+        (large.as_bytes(), "at most 1048576"),
+        (b"\x89PNG\r\n\xff\xfe", "neither JSON nor text in UTF-8"),
+    ];
+    for (content, says) in refusals {
         let api = api(Habits::default());
         api.set("/orders/42", content);
         let refused = runtime().block_on(prepare(&Access::default(), plan(&api))).unwrap_err().to_string();
