@@ -73,8 +73,8 @@ impl Upstream {
         let idle_max =
             if write { RECENT_IDLE_MAX.min(self.times.keep_idle_max) } else { self.times.keep_idle_max };
         // A write goes out on a used connection only if the upstream is known to keep them.
-        let may_reuse = !write || self.pool.keeps_connections(core, now);
-        if may_reuse && let Some(idle) = self.pool.take(core, idle_max, now) {
+        let idle_max = (!write || self.pool.keeps_connections(core, now)).then_some(idle_max);
+        if let Some(idle) = idle_max.and_then(|idle_max| self.pool.take(core, idle_max, now)) {
             return Ok(idle.reuse(now, write));
         }
         // Boxed: seldom needed, and large, as would be every future that asks for a connection.
@@ -84,7 +84,7 @@ impl Upstream {
     async fn connect_anew(
         &self,
         core: usize,
-        idle_max: Duration,
+        idle_max: Option<Duration>,
         now: Instant,
         write: bool,
     ) -> Result<Connection, ConnectError> {

@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep};
 
-/// Idle connections that one core keeps. Past it the oldest is closed.
+/// Idle connections that one core keeps. Past it one is closed, see [`Idle::spare`].
 pub(super) const IDLE_PER_CORE_MAX: usize = 256;
 /// Cores that have a place of their own; more of them share places, but not connections.
 const SHARDS: usize = 64;
@@ -223,7 +223,8 @@ impl Pool {
             return;
         }
         inner.idle_since = Instant::now();
-        let (spare, start) = shard.idle.lock().put(inner, self.times.keep_idle_max);
+        let trusted = self.habit.is_trusted();
+        let (spare, start) = shard.idle.lock().put(inner, self.times.keep_idle_max, trusted);
         drop(spare);
         if start {
             self.start_keeper(core);
@@ -233,11 +234,11 @@ impl Pool {
         }
     }
 
-    /// A place, waited for.
-    pub(super) async fn wait(self: &Arc<Self>, core: usize, idle_max: Duration) -> Place {
+    /// A place, waited for: a connection that has not been idle for longer, or a new one.
+    pub(super) async fn wait(self: &Arc<Self>, core: usize, idle_max: Option<Duration>) -> Place {
         let _waits = Waits::new(self, core);
         loop {
-            if let Some(inner) = self.take(core, idle_max, Instant::now()) {
+            if let Some(inner) = idle_max.and_then(|idle_max| self.take(core, idle_max, Instant::now())) {
                 return Place::Idle(inner);
             }
             if let Some(slot) = self.slot().or_else(|| self.evict().and_then(|()| self.slot())) {
@@ -262,7 +263,8 @@ impl Pool {
 
     /// Closes one idle connection, of whichever core.
     fn evict(&self) -> Option<()> {
-        self.shards.iter().find_map(|shard| shard.idle.lock().oldest().map(drop))
+        let trusted = self.habit.is_trusted();
+        self.shards.iter().find_map(|shard| shard.idle.lock().spare(trusted).map(drop))
     }
 
     /// Closes what is idle, and keeps nothing from now on.
@@ -304,12 +306,17 @@ impl Idle {
     }
 
     /// Also gives back one that is too many or too old, and says whether a keeper has to be started.
-    fn put(&mut self, inner: Box<Inner>, keep_idle_max: Duration) -> (Option<Box<Inner>>, bool) {
-        let spare = self.stack.first().is_some_and(|oldest| {
-            self.stack.len() >= IDLE_PER_CORE_MAX
-                || inner.idle_since.saturating_duration_since(oldest.idle_since) > keep_idle_max
+    fn put(
+        &mut self,
+        inner: Box<Inner>,
+        keep_idle_max: Duration,
+        trusted: bool,
+    ) -> (Option<Box<Inner>>, bool) {
+        let too_old = self.stack.first().is_some_and(|oldest| {
+            inner.idle_since.saturating_duration_since(oldest.idle_since) > keep_idle_max
         });
-        let spare = if spare { self.oldest() } else { None };
+        let too_many = self.stack.len() >= IDLE_PER_CORE_MAX;
+        let spare = if too_old || too_many { self.spare(trusted || too_old) } else { None };
         match &self.keeper {
             Keeper::Waits(waker) => inner.signal.listen(waker),
             Keeper::None | Keeper::Starting => inner.signal.listen(Waker::noop()),
@@ -322,8 +329,10 @@ impl Idle {
         (spare, start)
     }
 
-    fn oldest(&mut self) -> Option<Box<Inner>> {
-        if self.stack.is_empty() { None } else { Some(self.stack.remove(0)) }
+    /// The one that is missed least: the oldest. As long as nobody knows whether the upstream keeps connections it is the
+    /// newest, because the oldest is the one that will show it.
+    fn spare(&mut self, trusted: bool) -> Option<Box<Inner>> {
+        if trusted && !self.stack.is_empty() { Some(self.stack.remove(0)) } else { self.stack.pop() }
     }
 }
 

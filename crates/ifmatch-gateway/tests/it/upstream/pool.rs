@@ -1,6 +1,6 @@
 //! Which connection is taken, and how many there are.
 
-use super::{LONG, OK, PATIENT, SHORT, Script, ask, drain, get, in_time, until, warm};
+use super::{LONG, OK, PATIENT, SHORT, Script, ask, drain, get, in_time, put, until, warm};
 use ifmatch_gateway::settings::{Origin, Times};
 use ifmatch_gateway::upstream::{ConnectError, Fresh, Stats, Upstream, collect};
 use std::future::Future;
@@ -184,6 +184,28 @@ async fn an_idle_connection_makes_room_for_one_that_is_needed() {
     assert!(!other.await.unwrap());
     let stats = upstream.stats();
     assert_eq!((stats.opened, stats.reused, stats.open), (2, 0, 1));
+}
+
+/// Where each connection is closed to make room for the next, none would get old enough to show that it is kept.
+#[tokio::test]
+async fn writes_alone_find_out_that_connections_are_kept() {
+    let script = Script::new().await;
+    let upstream = script.upstream_with(Times::default(), 2);
+    script.serve(OK);
+    let write = async || {
+        let connection = upstream.connect(Fresh::Recent).await.unwrap();
+        let answer = connection.start(put("x")).unwrap().head(LONG).await.unwrap();
+        let reused = answer.is_reused();
+        drain(answer).await;
+        reused
+    };
+    for _ in 0..3 {
+        assert!(!write().await, "nothing is known of it yet");
+    }
+    in_time(async { while !write().await {} }).await;
+    let opened = upstream.stats().opened;
+    assert!(write().await);
+    assert_eq!(upstream.stats().opened, opened);
 }
 
 #[tokio::test]
