@@ -24,6 +24,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// A request takes some twenty pieces of memory, of which a few are larger than what glibc keeps at hand for a thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| output::masked(error).exit());
     output::set_color(cli.color);

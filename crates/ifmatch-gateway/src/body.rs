@@ -3,6 +3,7 @@
 use crate::pump::Pieces;
 use crate::upstream::{BodyError, ResponseBody};
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use std::fmt;
 use std::pin::Pin;
@@ -27,6 +28,8 @@ pub struct GatewayBody(Kind);
 enum Kind {
     /// The lease is held as long as the bytes may be.
     Full(Option<Bytes>, #[expect(dead_code, reason = "it is for dropping")] Option<Lease>),
+    /// There, with what comes behind it.
+    Trailed(Option<Bytes>, Option<HeaderMap>),
     Stream(ResponseBody),
     /// What was read already, and the rest.
     Chained(Option<Bytes>, ResponseBody),
@@ -52,6 +55,13 @@ impl From<Bytes> for GatewayBody {
 impl GatewayBody {
     pub(crate) fn held(bytes: Bytes, lease: Option<Lease>) -> Self {
         Self(Kind::Full(Some(bytes), lease))
+    }
+
+    pub(crate) fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
+        match trailers {
+            None => Self::from(bytes),
+            Some(_) => Self(Kind::Trailed(Some(bytes), trailers)),
+        }
     }
 
     pub(crate) fn stream(body: ResponseBody) -> Self {
@@ -92,6 +102,10 @@ impl Body for GatewayBody {
                 };
                 Poll::Ready(piece.filter(|piece| !piece.is_empty()).map(|piece| Ok(Frame::data(piece))))
             }
+            Kind::Trailed(bytes, trailers) => {
+                let data = bytes.take().filter(|bytes| !bytes.is_empty()).map(Frame::data);
+                Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
+            }
             Kind::Stream(body) => Pin::new(body).poll_frame(cx),
             Kind::Chained(first, rest) => match first.take().filter(|first| !first.is_empty()) {
                 Some(first) => Poll::Ready(Some(Ok(Frame::data(first)))),
@@ -124,6 +138,7 @@ impl Body for GatewayBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Kind::Full(bytes, _) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Trailed(bytes, trailers) => bytes.is_none() && trailers.is_none(),
             Kind::Stream(body) | Kind::Tapped(body, _) => body.is_end_stream(),
             Kind::Chained(first, rest) => first.as_ref().is_none_or(Bytes::is_empty) && rest.is_end_stream(),
             Kind::Part(_, _, left) => *left == 0,
@@ -140,7 +155,8 @@ impl Body for GatewayBody {
                 None => SizeHint::default(),
             },
             Kind::Part(_, _, left) | Kind::Pumped(_, Some(left)) => SizeHint::with_exact(*left),
-            Kind::Pumped(_, None) => SizeHint::default(),
+            // Trailers need a coding that ends by itself.
+            Kind::Pumped(_, None) | Kind::Trailed(..) => SizeHint::default(),
         }
     }
 }

@@ -45,7 +45,7 @@ impl Gateway {
                 }
                 let response = match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
                     Ok(collected) => Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
-                    Err(CollectError::TooLarge { so_far, rest }) => {
+                    Err(CollectError::More { so_far, rest }) => {
                         Some(Response::from_parts(head, GatewayBody::chained(so_far, *rest)))
                     }
                     Err(CollectError::Cut(_) | CollectError::Idle) => None,

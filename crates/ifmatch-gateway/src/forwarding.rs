@@ -24,14 +24,18 @@ pub(crate) enum Lost {
 
 impl Gateway {
     /// Sends the write and waits for the head of its answer.
-    pub(crate) async fn exchange(&self, forward: &Forward, content: &Content) -> Result<Answer, Lost> {
+    pub(crate) async fn exchange(
+        &self,
+        forward: &Forward,
+        content: &Content,
+        began: Instant,
+    ) -> Result<Answer, Lost> {
         let request = || {
             let purpose = Purpose::Judged(forward.demand.as_ref());
             let mut request = self.outgoing(&forward.x, &forward.x.method, purpose, sending(content));
             self.readdress(&forward.x, request.headers_mut());
             request
         };
-        let began = Instant::now();
         let mut pending = match self.start(request).await {
             Ok(pending) => pending,
             Err(Unsent::Before(refusal)) => return Err(Lost::Before(refusal)),

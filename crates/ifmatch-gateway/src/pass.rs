@@ -55,10 +55,11 @@ impl Drop for Ends {
     }
 }
 
-/// Digests content as it goes by.
+/// Digests content as it goes by. Usually it is one piece, and needs no hasher that is kept.
 #[derive(Default)]
 struct Passing {
-    hasher: blake3::Hasher,
+    first: Bytes,
+    hasher: Option<Box<blake3::Hasher>>,
     complete: bool,
 }
 
@@ -67,8 +68,18 @@ impl Passing {
         Self { complete: true, ..Self::default() }
     }
 
+    fn data(&mut self, piece: &Bytes) {
+        if self.hasher.is_none() && self.first.is_empty() {
+            self.first = piece.clone();
+            return;
+        }
+        let first = std::mem::take(&mut self.first);
+        self.hasher.get_or_insert_default().update(&first).update(piece);
+    }
+
     fn digest(&self) -> Option<u64> {
-        self.complete.then(|| digest::short(&self.hasher.finalize()))
+        let hash = || self.hasher.as_ref().map_or_else(|| blake3::hash(&self.first), |h| h.finalize());
+        self.complete.then(|| digest::short(&hash()))
     }
 }
 
@@ -107,20 +118,15 @@ impl Gateway {
                 late,
             }),
         };
-        let sent = Arc::new(Mutex::new(Passing::default()));
-        let mut content = (!content.is_end_stream()).then_some(content);
-        let is_empty = content.is_none();
-        let body = match content.take() {
-            None => {
-                sent.lock().complete = true;
-                Sending::empty()
-            }
-            Some(body) => {
-                // What only adds is compared with nothing.
-                let compared = writes && watched && x.method != Method::POST;
-                let sent = compared.then(|| Arc::clone(&sent));
-                Sending::stream(Forwarded { body, sent })
-            }
+        let is_empty = content.is_end_stream();
+        // What only adds is compared with nothing.
+        let compared = writes && watched && x.method != Method::POST;
+        let sent =
+            compared.then(|| Arc::new(Mutex::new(Passing { complete: is_empty, ..Passing::default() })));
+        let body = if is_empty {
+            Sending::empty()
+        } else {
+            Sending::stream(Forwarded { body: content, sent: sent.clone() })
         };
         let mut request = self.outgoing(&x, &x.method, purpose, body);
         let upgrade = head::upgrade(&x.headers, x.version, &route.settings.upgrade).cloned();
@@ -185,7 +191,8 @@ impl Gateway {
         }
         if watched {
             ends.unanswered = None;
-            let (content, outcome) = (sent.lock().digest(), outcome_of(says, late));
+            let content = sent.and_then(|sent| sent.lock().digest());
+            let outcome = outcome_of(says, late);
             x.note(self.watching.wrote(&x, &key, &Written { began, content, outcome, judged: false }));
         }
         // The exchange ends with its answer.
@@ -306,7 +313,7 @@ where
                 None => sent.complete = true,
                 Some(Ok(frame)) => {
                     if let Some(piece) = frame.data_ref() {
-                        sent.hasher.update(piece);
+                        sent.data(piece);
                     }
                     sent.complete = self.body.is_end_stream();
                 }
@@ -339,7 +346,7 @@ impl<F: FnOnce(Option<u64>) + Send> ReadTap<F> {
 
 impl<F: FnOnce(Option<u64>) + Send> Tap for ReadTap<F> {
     fn data(&mut self, piece: &Bytes) {
-        self.passing.hasher.update(piece);
+        self.passing.data(piece);
     }
 
     fn complete(&mut self) {

@@ -212,7 +212,7 @@ impl Gateway {
                 lease.shrink(collected.bytes.len());
                 return Ok((Taken::Whole(collected.bytes, Some(lease)), false));
             }
-            Err(CollectError::TooLarge { so_far, rest }) => (so_far, rest),
+            Err(CollectError::More { so_far, rest }) => (so_far, rest),
             Err(error) => return Err(cut(&error)),
         };
         if first.len() > bytes_max {
@@ -223,7 +223,7 @@ impl Gateway {
         };
         let (more, rest) = match collect(*rest, bytes_max - first.len()).await {
             Ok(collected) => (collected.bytes, None),
-            Err(CollectError::TooLarge { so_far, rest }) => (so_far, Some(rest)),
+            Err(CollectError::More { so_far, rest }) => (so_far, Some(rest)),
             Err(error) => return Err(cut(&error)),
         };
         let mut all = BytesMut::with_capacity(first.len() + more.len());
@@ -404,7 +404,7 @@ fn revalidated(headers: &mut HeaderMap) {
 fn cut(error: &CollectError) -> Refusal {
     let how = match error {
         CollectError::Idle => "it stopped in the middle",
-        CollectError::Cut(_) | CollectError::TooLarge { .. } => "the connection was cut in the middle of it",
+        CollectError::Cut(_) | CollectError::More { .. } => "the connection was cut in the middle of it",
     };
     Refusal::new(Code::UpstreamUnreachable).detail(format!("The upstream's answer is not complete: {how}."))
 }

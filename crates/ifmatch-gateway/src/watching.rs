@@ -57,10 +57,11 @@ impl Watching {
     }
 
     /// The exchange of a write has ended.
-    pub(crate) fn wrote(&self, x: &Exchange, key: &str, written: &Written) -> Facts {
+    pub(crate) fn wrote(&self, x: &Exchange, key: &str, written: &Written) -> Box<Facts> {
         let event_id = x.request_id().as_u128();
         let tag = x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH));
-        let seen = self.watch.wrote(
+        let mut facts = Box::new(Facts { content: written.content, ..Facts::default() });
+        let seen = facts.seen.insert(self.watch.wrote(
             self.hashes.hash_one(key),
             &watch::Write {
                 client: self.client(x),
@@ -75,7 +76,7 @@ impl Watching {
                 content: written.content,
                 event_id,
             },
-        );
+        ));
         let ordinal = x.policy.ordinal;
         if seen.lost.is_some() {
             self.stats.route(ordinal).lost_updates.add();
@@ -83,7 +84,7 @@ impl Watching {
         if seen.blind_retry {
             self.stats.route(ordinal).blind_retries.add();
         }
-        Facts { content: written.content, seen: Some(seen), ..Facts::default() }
+        facts
     }
 
     /// The digest of the content of a write that is about to be forwarded, where something will be compared with it. That
@@ -117,7 +118,7 @@ impl Watching {
         } else if refusal.code() == Code::StaleVersion {
             route.prevented.add();
         }
-        x.note(Facts { content, met: Some(met), ..Facts::default() });
+        x.note(Box::new(Facts { content, met: Some(met), ..Facts::default() }));
     }
 
     /// An answer whose content is digested as it goes by.

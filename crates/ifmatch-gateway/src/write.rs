@@ -3,7 +3,6 @@
 use crate::body::GatewayBody;
 use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
 use crate::digest;
-use crate::facts::Facts;
 use crate::forwarding::Lost;
 use crate::gateway::{Gateway, destination, now};
 use crate::head::{self, Purpose};
@@ -12,9 +11,11 @@ use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::routes::Route;
 use crate::settings::DigestSource;
-use crate::state::{Counter, Entry, InFlight, Kind, NotBegun};
+use crate::state::{Entry, InFlight, Key, Kind, NotBegun};
 use crate::tag::{Digest, MintedTag};
-use crate::upstream::{Answer, CollectError, ResponseBody, SendErrorKind, Sending, collect};
+use crate::upstream::{
+    Answer, CollectError, Collected, ResponseBody, SendErrorKind, Sending, collect, collect_ready,
+};
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::Written;
 use bytes::Bytes;
@@ -36,8 +37,8 @@ pub(crate) const REPORT_ONLY: &str = "precondition-policy-report-only";
 /// The line or lines a write has its turn in, and what is counted there.
 pub(crate) struct Place {
     key: String,
-    counter: Counter,
-    also: Option<(String, Counter)>,
+    named: Key,
+    also: Option<(String, Key)>,
     pub(crate) kind: Kind,
 }
 
@@ -46,7 +47,7 @@ pub(crate) struct Forward {
     pub(crate) x: Arc<Exchange>,
     pub(crate) route: Arc<Route>,
     pub(crate) place: Place,
-    turns: Vec<Turn>,
+    turns: (Turn, Option<Turn>),
     pub(crate) protection: Protection,
     before: Option<HeaderValue>,
     /// The upstream's own tag of what was judged, if it was read and can be sent back.
@@ -121,18 +122,25 @@ impl Gateway {
             self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
         self.not_held(&place)?;
-        let waits = Instant::now();
-        let turns = tokio::select! {
-            biased;
+        let (turns, waited) = match self.turn_at_once(&place) {
             // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
-            () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
-            turns = self.take_turns(&place) => turns.map_err(|Busy| refusals::busy())?,
+            _ if x.is_abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
+            Some(turn) => ((turn, None), Duration::ZERO),
+            None => {
+                let waits = Instant::now();
+                let turns = tokio::select! {
+                    biased;
+                    () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
+                    turns = Box::pin(self.take_turns(&place)) => turns.map_err(|Busy| refusals::busy())?,
+                };
+                (turns, waits.elapsed())
+            }
         };
-        self.stats.route(x.policy.ordinal).turn_waits.add(waits.elapsed());
+        self.stats.route(x.policy.ordinal).turn_waits.add(waited);
         self.not_held(&place)?;
         let (mut before, mut theirs, mut own) = (None, None, None);
         let protection = if conditional {
-            let (outcome, checked) = match self.judge_now(&x, &route, place.counter).await {
+            let (outcome, checked) = match self.judge_now(&x, &route, place.named.counter).await {
                 Ok(judged) => judged,
                 Err(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
             };
@@ -181,19 +189,17 @@ impl Gateway {
         let also = to.map(|to| {
             let there = self.routes.find(to);
             let key = self.routes.turn_key(there, to, &x.headers, host).into_owned();
-            let counter = self.state.counter(&key);
-            (key, counter)
+            let named = self.state.key(&key);
+            (key, named)
         });
-        let counter = self.state.counter(&key);
-        Place { also: also.filter(|(other, _)| *other != key), key, counter, kind }
+        let named = self.state.key(&key);
+        Place { also: also.filter(|(other, _)| *other != key), key, named, kind }
     }
 
     /// Another write of this resource may still land.
     fn not_held(&self, place: &Place) -> Result<(), Refusal> {
-        let also = place.also.as_ref().map(|(key, _)| key.as_str());
-        let held =
-            Some(place.key.as_str()).into_iter().chain(also).find_map(|key| self.state.held(key, place.kind));
-        match held {
+        let also = place.also.as_ref().map(|(_, key)| *key);
+        match Some(place.named).into_iter().chain(also).find_map(|key| self.state.held(key, place.kind)) {
             None => Ok(()),
             Some(held) => {
                 self.stats.held.add();
@@ -202,16 +208,26 @@ impl Gateway {
         }
     }
 
+    /// The turn, if nobody is before us.
+    fn turn_at_once(&self, place: &Place) -> Option<Turn> {
+        match place.kind {
+            _ if place.also.is_some() => None,
+            Kind::Exclusive => self.turns.exclusive_at_once(&place.key),
+            Kind::Shared => self.turns.shared_at_once(&place.key),
+        }
+    }
+
     /// The turn; of two resources in the order of their keys, so that two writes cannot wait for each other.
-    async fn take_turns(&self, place: &Place) -> Result<Vec<Turn>, Busy> {
+    async fn take_turns(&self, place: &Place) -> Result<(Turn, Option<Turn>), Busy> {
         let Some((other, _)) = &place.also else {
-            return Ok(vec![match place.kind {
+            let turn = match place.kind {
                 Kind::Exclusive => self.turns.exclusive(&place.key).await?,
                 Kind::Shared => self.turns.shared(&place.key).await?,
-            }]);
+            };
+            return Ok((turn, None));
         };
         let (first, second) = if place.key < *other { (&place.key, other) } else { (other, &place.key) };
-        Ok(vec![self.turns.exclusive(first).await?, self.turns.exclusive(second).await?])
+        Ok((self.turns.exclusive(first).await?, Some(self.turns.exclusive(second).await?)))
     }
 
     /// COPY and MOVE write a second resource, of which the request names no version: it must not be there.
@@ -266,21 +282,20 @@ impl Gateway {
         mut forward: Box<Forward>,
         content: &Content,
     ) -> Result<Acted<GatewayBody>, Refusal> {
-        let Place { key, counter, also, kind } = &forward.place;
+        let Place { named, also, kind, .. } = &forward.place;
         let entry = Entry {
-            key,
-            counter: *counter,
+            key: *named,
             kind: *kind,
             method: forward.x.method.as_str(),
             target: forward.x.target.path(),
-            also: also.as_ref().map(|(key, counter)| (key.as_str(), *counter)),
+            also: also.as_ref().map(|(_, key)| *key),
         };
         let in_flight = self.state.begin(&entry).map_err(|error| match error {
             NotBegun::Full => refusals::slots_full(),
             NotBegun::Failed(why) => refusals::state_failed(&why),
         })?;
         let mut began = Instant::now();
-        let mut answer = self.exchange(&forward, content).await;
+        let mut answer = self.exchange(&forward, content, began).await;
         if let Ok(first) = answer {
             let demanded = self.demanded(&forward, &first).await;
             if matches!(demanded, Demanded::Nothing) {
@@ -291,7 +306,7 @@ impl Gateway {
                 forward.route.demanded();
                 forward.demand = Some(theirs);
                 began = Instant::now();
-                answer = self.exchange(&forward, content).await;
+                answer = self.exchange(&forward, content, began).await;
             } else {
                 in_flight.end(false);
                 return Err(cannot_be_met());
@@ -354,8 +369,9 @@ impl Gateway {
     fn note(&self, forward: &Forward, began: Instant, outcome: WriteOutcome, after: Option<HeaderValue>) {
         let content = forward.sent;
         let written = Written { began, content, outcome, judged: true };
-        let facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
-        forward.x.note(Facts { before: forward.before.clone(), after, ..facts });
+        let mut facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
+        (facts.before, facts.after) = (forward.before.clone(), after);
+        forward.x.note(facts);
     }
 
     /// The head of an answer is there.
@@ -373,16 +389,22 @@ impl Gateway {
         head::strip_validators(&mut head.headers);
         self.report(&forward, &mut head.headers);
         let says = said(head.status);
+        // An answer to an append may be without an end. Nobody waits for it, but what is there may be all.
         let streams = forward.place.kind == Kind::Shared && body.size_hint().exact().is_none();
-        if streams && says == Said::Yes && !early {
-            return self.pump(forward, in_flight, head, Bytes::new(), body, began);
-        }
-        match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
+        let collected = if streams && says == Said::Yes && !early {
+            collect_ready(body, ANSWER_WHOLE_BYTES_MAX).await
+        } else {
+            collect(body, ANSWER_WHOLE_BYTES_MAX).await
+        };
+        match collected {
             Ok(collected)
                 if says == Said::No || (says != Said::Nothing && collected.all_content_sent && !early) =>
             {
-                head.headers.remove(TRAILER);
-                self.concluded(forward, in_flight, head, collected.bytes, began).await
+                let Collected { bytes, trailers, .. } = collected;
+                if trailers.is_none() {
+                    head.headers.remove(TRAILER);
+                }
+                self.concluded(forward, in_flight, head, (bytes, trailers), began).await
             }
             // The whole answer, and yet not the last word.
             Ok(collected) => {
@@ -392,13 +414,13 @@ impl Gateway {
                 self.in_doubt(&forward, in_flight, began);
                 Acted::Unknown(refusal, Some(Response::from_parts(head, GatewayBody::from(collected.bytes))))
             }
-            Err(CollectError::TooLarge { so_far, rest }) if !early && says != Said::Nothing => {
+            Err(CollectError::More { so_far, rest }) if !early && says != Said::Nothing => {
                 self.pump(forward, in_flight, head, so_far, *rest, began)
             }
             Err(error) => {
                 let cause = match error {
                     CollectError::Idle => "its answer stopped in the middle",
-                    CollectError::Cut(_) | CollectError::TooLarge { .. } => "its answer was cut",
+                    CollectError::Cut(_) | CollectError::More { .. } => "its answer was cut",
                 };
                 self.unknown(&forward, in_flight, began, cause)
             }
@@ -411,7 +433,7 @@ impl Gateway {
         forward: Box<Forward>,
         in_flight: InFlight,
         mut head: Parts,
-        content: Bytes,
+        (mut content, mut trailers): (Bytes, Option<HeaderMap>),
         began: Instant,
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
@@ -426,13 +448,13 @@ impl Gateway {
         let tag = (applied && forward.place.kind == Kind::Exclusive)
             .then(|| self.new_tag(&forward, &head, &content, read_back.as_ref(), count))
             .flatten();
-        let mut content = content;
         if let Some(tag) = &tag {
             head.headers.insert(ETAG, tag.to_value());
         }
         if let Some(read) = read_back.filter(|read| read.shown) {
             represent(&forward.x, &mut head, &read.head);
-            content = read.content;
+            (content, trailers) = (read.content, None);
+            head.headers.remove(TRAILER);
         }
         self.note(
             &forward,
@@ -441,7 +463,7 @@ impl Gateway {
             tag.map(MintedTag::to_value),
         );
         drop(forward.turns);
-        let response = Response::from_parts(head, GatewayBody::from(content));
+        let response = Response::from_parts(head, GatewayBody::whole(content, trailers));
         match says {
             Said::Yes => Acted::Applied(response, forward.protection),
             Said::No => Acted::NotApplied(response),

@@ -7,7 +7,7 @@ use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use ifmatch_core::{Code, Reason, Refusal};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -171,7 +171,12 @@ where
         };
         Ok((bytes, spooled, trailers))
     };
-    let (bytes, spooled, trailers) = within(limits.total_max, collect).await.ok_or_else(too_slow)??;
+    let received = {
+        // Handed on by reference: a future that is moved on its way would be there twice.
+        let collect = pin!(collect);
+        within(limits.total_max, collect).await
+    };
+    let (bytes, spooled, trailers) = received.ok_or_else(too_slow)??;
     let content = Content { bytes, spooled, trailers, _lease: lease };
     if declared_length(headers).is_some_and(|declared| declared != content.len()) {
         return Err(incomplete());
@@ -189,9 +194,8 @@ where
 
 /// What comes of `future` in so much time. What is there at once, as small content is that came with its head, costs
 /// no timer and no look at the clock.
-async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
+async fn within<F: Future + Unpin>(time: Duration, mut future: F) -> Option<F::Output> {
+    if let Poll::Ready(done) = poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await {
         return Some(done);
     }
     timeout(time, future).await.ok()

@@ -113,6 +113,11 @@ impl Exchange {
         }
     }
 
+    /// Whether nobody waits for the answer any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.has_left.load(Ordering::Acquire))
+    }
+
     /// The engine for this request; `now` by the clock of whoever holds the state.
     pub fn judge(&self, now: HttpDate) -> Judge<'_> {
         Judge::new(&self.method, &self.headers, &self.policy, now)
@@ -124,8 +129,8 @@ impl Exchange {
     }
 
     /// Leaves facts for whoever is told of the decision. The first that are left stay.
-    pub fn note<T: Any + Send + Sync>(&self, facts: T) {
-        let _first_wins: Result<(), _> = self.notes.set(Box::new(facts));
+    pub fn note<T: Any + Send + Sync>(&self, facts: Box<T>) {
+        let _first_wins: Result<(), _> = self.notes.set(facts);
     }
 
     /// The facts that the authority left, if they are of this kind.

@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use http::{HeaderMap, Method, StatusCode};
 use ifmatch_core::{Code, Policy, Protection, Refusal};
-use std::time::Duration;
+use std::time::Instant;
 
 /// Is told of every decision, once, after it was made and before the client hears of it. Must not block.
 pub trait Observe: Send + Sync + 'static {
@@ -37,8 +37,8 @@ pub struct Decision<'a> {
     pub result: Result<'a>,
     /// The status the client gets; 500 where the authority failed with an error of its own instead of an answer.
     pub status: StatusCode,
-    /// From the head to the decision.
-    pub elapsed: Duration,
+    /// When the head was there.
+    pub began: Instant,
     /// The exchange, if it came that far, with what the authority noted.
     pub exchange: Option<&'a Exchange>,
     /// The request's header section.

@@ -304,7 +304,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     {
         if expects_continue(&x.headers)
             && MethodClass::of(&x.method) == MethodClass::Write
-            && let Some(refusal) = self.shared.authority.preview(x).await
+            && let Some(refusal) = Box::pin(self.shared.authority.preview(x)).await
         {
             return Err(refusal);
         }
@@ -426,7 +426,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             protection: None,
             result,
             status,
-            elapsed: progress.started.elapsed(),
+            began: progress.started,
             exchange: None,
             headers: &head.headers,
         });
@@ -440,7 +440,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             protection: progress.protection,
             result,
             status,
-            elapsed: progress.started.elapsed(),
+            began: progress.started,
             exchange: Some(x),
             headers: &x.headers,
         });

@@ -137,17 +137,33 @@ impl Turns {
         self.take(key, 1).await
     }
 
+    /// The right to be the only one, if nobody is before us.
+    pub fn exclusive_at_once(self: &Arc<Self>, key: &str) -> Option<Turn> {
+        self.take_at_once(key, PLACES)
+    }
+
+    /// The right to write beside others that also share, if nobody is before us.
+    pub fn shared_at_once(self: &Arc<Self>, key: &str) -> Option<Turn> {
+        self.take_at_once(key, 1)
+    }
+
     /// How many resources have somebody holding or waiting.
     pub fn lines(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
+    fn take_at_once(self: &Arc<Self>, key: &str, places: u32) -> Option<Turn> {
+        let (place, semaphore) = self.enter(key).ok()?;
+        // Whoever waits has taken what was free, so nobody is overtaken.
+        let permit = semaphore.try_acquire_many_owned(places).ok()?;
+        Some(Turn { permit: Some(permit), _place: place })
+    }
+
     async fn take(self: &Arc<Self>, key: &str, places: u32) -> Result<Turn, Busy> {
-        let (place, semaphore) = self.enter(key)?;
-        // Whoever waits has taken what was free, so nobody is overtaken; and nobody ahead means no clock.
-        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_many_owned(places) {
-            return Ok(Turn { permit: Some(permit), _place: place });
+        if let Some(turn) = self.take_at_once(key, places) {
+            return Ok(turn);
         }
+        let (place, semaphore) = self.enter(key)?;
         let permit = timeout(self.limits.wait_max, semaphore.acquire_many_owned(places)).await;
         match permit {
             Ok(Ok(permit)) => Ok(Turn { permit: Some(permit), _place: place }),

@@ -31,7 +31,7 @@ pub const WAITING_BYTES_MAX: usize = 8 << 20;
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
 
 /// Waiting bytes at which the writer does not wait any longer.
-const BATCH_BYTES: usize = 64 << 10;
+const BATCH_BYTES: usize = 256 << 10;
 
 /// What a buffer may keep for the next record or batch.
 const BUFFER_BYTES_KEPT: usize = 1 << 20;

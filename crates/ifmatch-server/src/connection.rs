@@ -3,6 +3,7 @@
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
 use crate::socket::Socket;
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use ifmatch_core::Refusal;
 use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem};
 use std::convert::Infallible;
 use std::future::Future;
@@ -52,7 +54,7 @@ pub(crate) async fn serve<A, O>(
     drain_max: Duration,
 ) where
     A: Authority<Error = Infallible>,
-    A::Body: http_body::Body<Data = bytes::Bytes> + Unpin,
+    A::Body: http_body::Body<Data = Bytes> + Unpin,
     <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     O: Observe,
 {
@@ -76,10 +78,7 @@ pub(crate) async fn serve<A, O>(
         };
         let connection_shared = Arc::clone(&shared);
         let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
-        let service = service_fn(move |request| {
-            let shared = Arc::clone(&connection_shared);
-            async move { Ok::<_, Infallible>(answer(&shared, peer, request).await) }
-        });
+        let service = service_fn(move |request| answer(Arc::clone(&connection_shared), peer, request));
         let connection = server
             .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(stream))), service)
             .into_owned();
@@ -133,45 +132,49 @@ fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
     server
 }
 
-async fn answer<A, O>(shared: &Shared<A, O>, peer: Peer, request: Request<Incoming>) -> Response<A::Body>
+/// The answer to one request. One future, with as little around the pipeline's as can be: it is copied to where it stays.
+#[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+fn answer<A, O>(
+    shared: Arc<Shared<A, O>>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<A::Body>, Infallible>>
 where
     A: Authority<Error = Infallible>,
     O: Observe,
 {
-    let origins = match &shared.pages {
-        Pages::Own(origins) => origins,
-        Pages::Upstream(let_read) => {
-            let origin = request.headers().get(ORIGIN).cloned();
-            let mut response = handle(shared, peer, request).await;
-            if let Some(origin) = origin
-                && response.extensions().get::<Problem>().is_some()
-            {
-                let_read(shared.pipeline.authority(), &origin, response.headers_mut());
+    async move {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let mut response = match of_a_page(&shared.pages, &request) {
+            Some(Ok(response)) => response,
+            Some(Err(refusal)) => shared.pipeline.turn_away(request, &refusal),
+            None => match shared.pipeline.handle_from(Some(peer), request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+        };
+        match &shared.pages {
+            Pages::Own(origins) => cors::expose(origins, origin.as_ref(), response.headers_mut()),
+            Pages::Upstream(let_read) => {
+                if let Some(origin) = origin
+                    && response.extensions().get::<Problem>().is_some()
+                {
+                    let_read(shared.pipeline.authority(), &origin, response.headers_mut());
+                }
             }
-            return response;
         }
-    };
-    if let Some(response) = cors::preflight(origins, &request) {
-        return response;
+        Ok(response)
     }
-    let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = if cors::is_foreign_write(origins, &request) {
-        let refusal = cors::foreign(&request);
-        shared.pipeline.turn_away(request, &refusal)
-    } else {
-        handle(shared, peer, request).await
-    };
-    cors::expose(origins, origin.as_ref(), response.headers_mut());
-    response
 }
 
-async fn handle<A, O>(shared: &Shared<A, O>, peer: Peer, request: Request<Incoming>) -> Response<A::Body>
-where
-    A: Authority<Error = Infallible>,
-    O: Observe,
-{
-    match shared.pipeline.handle_from(Some(peer), request).await {
-        Ok(response) => response,
-        Err(never) => match never {},
+/// What is answered or refused for the sake of web pages of other origins, where that is decided here.
+fn of_a_page<A, B: From<Bytes>>(
+    pages: &Pages<A>,
+    request: &Request<Incoming>,
+) -> Option<Result<Response<B>, Refusal>> {
+    let Pages::Own(origins) = pages else { return None };
+    if let Some(response) = cors::preflight(origins, request) {
+        return Some(Ok(response));
     }
+    cors::is_foreign_write(origins, request).then(|| Err(cors::foreign(request)))
 }

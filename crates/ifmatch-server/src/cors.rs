@@ -71,7 +71,8 @@ fn is_loopback(origin: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The answer to a preflight, if the request is one. Preflights carry no conditions and reach no resource.
+/// The answer to a preflight, if the request is one, but for what every answer is [exposed](expose) with. Preflights carry
+/// no conditions and reach no resource.
 pub(crate) fn preflight<B, R: From<Bytes>>(origins: &Origins, request: &Request<B>) -> Option<Response<R>> {
     let headers = request.headers();
     let origin = headers.get(ORIGIN)?;
@@ -81,7 +82,6 @@ pub(crate) fn preflight<B, R: From<Bytes>>(origins: &Origins, request: &Request<
     let mut response = Response::new(R::from(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let fields = response.headers_mut();
-    expose(origins, Some(origin), fields);
     if origins.allows(origin) {
         fields.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
         fields.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(REQUEST_FIELDS));

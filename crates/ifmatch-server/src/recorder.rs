@@ -46,8 +46,8 @@ impl Recorder {
         let headers = decision.headers;
         let none = Facts::default();
         let facts = decision.exchange.and_then(|x| x.noted::<Facts>()).unwrap_or(&none);
-        let (now, at) = (Instant::now(), SystemTime::now());
-        let when = |instant: Instant| at.checked_sub(now.saturating_duration_since(instant)).unwrap_or(at);
+        let at = SystemTime::now();
+        let when = |instant: Instant| at.checked_sub(instant.elapsed()).unwrap_or(at);
         let (seen, met) = (facts.seen.as_ref(), facts.met.as_ref());
         let last_read =
             seen.and_then(|s| s.last_read.as_ref()).or_else(|| met.and_then(|m| m.last_read.as_ref()));

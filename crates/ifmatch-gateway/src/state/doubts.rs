@@ -146,14 +146,14 @@ impl Doubts {
         self.held.store(table.len(), Ordering::Release);
     }
 
-    /// The longest that keeps such a write of that key waiting. `key` is asked for only if anything is held at all.
-    pub(super) fn held(&self, key: impl FnOnce() -> u128, kind: Kind) -> Option<Held> {
+    /// The longest that keeps such a write of that key waiting.
+    pub(super) fn held(&self, key: u128, kind: Kind) -> Option<Held> {
         if self.len() == 0 {
             return None;
         }
         let holds = |doubt: Kind| kind == Kind::Exclusive || doubt == Kind::Exclusive;
         let table = self.table.lock();
-        let ids = table.by_key.get(&key()).map_or(&[][..], Vec::as_slice);
+        let ids = table.by_key.get(&key).map_or(&[][..], Vec::as_slice);
         let of_key = ids.iter().filter_map(|id| table.by_id.get(id));
         let of_key = of_key.map(|doubt| (doubt.until, doubt.write.id, doubt.write.kind));
         let of_all = table.hold.iter().map(|(hold, until)| (*until, RESTART, hold.kind));

@@ -14,17 +14,23 @@ use super::bytes::unix_ms;
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
     /// Its turn key.
-    pub key: &'a str,
-    /// The counter of that key.
-    pub counter: Counter,
+    pub key: Key,
     /// Whether it excludes others.
     pub kind: Kind,
     /// For people.
     pub method: &'a str,
     /// For people; shortened to some 400 bytes.
     pub target: &'a str,
-    /// The second key of COPY and MOVE, with its counter.
-    pub also: Option<(&'a str, Counter)>,
+    /// The second key of COPY and MOVE.
+    pub also: Option<Key>,
+}
+
+/// A turn key as the state knows it. See [`State::key`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Key {
+    pub(super) hash: u128,
+    /// Its counter.
+    pub counter: Counter,
 }
 
 /// Why a write must not be forwarded. Nothing of it was.
@@ -65,9 +71,9 @@ impl InFlight {
         let mut write = Write {
             id: 0,
             kind: entry.kind,
-            key: inner.key(entry.key).0,
-            counter: entry.counter,
-            also: entry.also.map(|(key, counter)| (inner.key(key).0, counter)),
+            key: entry.key.hash,
+            counter: entry.key.counter,
+            also: entry.also.map(|key| (key.hash, key.counter)),
             began_ms: unix_ms(),
         };
         let place = match (entry.kind, entry.also) {

@@ -9,7 +9,7 @@ use super::record::{Label, Write, encode_in_doubt};
 use super::shared::SharedSlots;
 use super::slots::{FreeSlots, Head, SlotFile};
 use super::variants::Variants;
-use super::{Began, Counter, Place};
+use super::{Began, Counter, Key, Place};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
@@ -45,13 +45,13 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    /// The hash of a turn key that tells it apart, and its counter.
-    pub(super) fn key(&self, key: &str) -> (u128, Counter) {
+    /// A turn key.
+    pub(super) fn key(&self, key: &str) -> Key {
         let hash = blake3::keyed_hash(&self.turn_secret, key.as_bytes());
         let bytes = hash.as_bytes();
         // The table has a power of two entries.
         let mask = u32::try_from(self.counters.len() - 1).unwrap_or(u32::MAX);
-        (u128::from_le_bytes(array_at(bytes, 16)), Counter(u32_at(bytes, 0) & mask))
+        Key { hash: u128::from_le_bytes(array_at(bytes, 16)), counter: Counter(u32_at(bytes, 0) & mask) }
     }
 
     /// Whether writes may begin: no file has failed, and nothing was closed.

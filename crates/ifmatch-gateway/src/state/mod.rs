@@ -37,7 +37,7 @@ mod variants;
 pub use counters::Counter;
 pub use doubts::{DoubtView, Held, RESTART};
 pub use error::{Holder, StateError};
-pub use inflight::{Entry, InFlight, NotBegun};
+pub use inflight::{Entry, InFlight, Key, NotBegun};
 pub use record::{Kind, Phase};
 pub use settle::{Settled, list, settle};
 pub use variants::{Fields, VARIANT_BYTES_MAX, Variants};
@@ -136,7 +136,12 @@ impl State {
 
     /// The counter of a turn key. Nobody who does not know the secret can aim at another's.
     pub fn counter(&self, key: &str) -> Counter {
-        self.inner.key(key).1
+        self.key(key).counter
+    }
+
+    /// A turn key, hashed: who needs it more than once keeps it.
+    pub fn key(&self, key: &str) -> Key {
+        self.inner.key(key)
     }
 
     /// The count to make tags of and to compare them with. It survives `kill -9`. Never waits, never writes.
@@ -159,8 +164,8 @@ impl State {
     }
 
     /// Whether a write of that kind and key has to wait, and for how long at most. To be asked within its turn.
-    pub fn held(&self, key: &str, kind: Kind) -> Option<Held> {
-        self.inner.doubts.held(|| self.inner.key(key).0, kind)
+    pub fn held(&self, key: Key, kind: Kind) -> Option<Held> {
+        self.inner.doubts.held(key.hash, kind)
     }
 
     /// What is in doubt, in the order in which it began.

@@ -5,9 +5,9 @@ use super::socket::Tunnel;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
@@ -208,8 +208,9 @@ pub struct Collected {
 /// Why content was not collected.
 #[derive(Debug)]
 pub enum CollectError {
-    /// It is larger than it may be. It can still be had: what was read, and behind it the rest.
-    TooLarge {
+    /// There is more than may be collected, or than is [there already](collect_ready). It can still be had: what was read,
+    /// and behind it the rest.
+    More {
         /// What was read.
         so_far: Bytes,
         /// The rest, which has not been touched.
@@ -234,23 +235,46 @@ impl From<BodyError> for CollectError {
 ///
 /// # Errors
 /// [`CollectError`]; past `bytes_max` bytes what was read comes back with it.
-pub async fn collect(mut body: ResponseBody, bytes_max: usize) -> Result<Collected, CollectError> {
+pub async fn collect(body: ResponseBody, bytes_max: usize) -> Result<Collected, CollectError> {
+    collect_while(body, bytes_max, true).await
+}
+
+/// The same for content that is there already: nothing is waited for.
+///
+/// # Errors
+/// [`CollectError`]; what was read comes back with it if the end is not there yet.
+pub async fn collect_ready(body: ResponseBody, bytes_max: usize) -> Result<Collected, CollectError> {
+    collect_while(body, bytes_max, false).await
+}
+
+async fn collect_while(
+    mut body: ResponseBody,
+    bytes_max: usize,
+    waits: bool,
+) -> Result<Collected, CollectError> {
     let announced = body.size_hint().lower();
     if announced > bytes_max as u64 {
-        return Err(CollectError::TooLarge { so_far: Bytes::new(), rest: Box::new(body) });
+        return Err(CollectError::More { so_far: Bytes::new(), rest: Box::new(body) });
     }
     body.hold_connection();
     let mut pieces = Pieces::default();
     let mut trailers = None;
-    while !body.is_end_stream()
-        && let Some(frame) = body.frame().await
-    {
+    while !body.is_end_stream() {
+        let next = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Pending if !waits => Poll::Ready(None),
+            frame => frame.map(Some),
+        });
+        let Some(frame) = next.await else {
+            body.hold = false;
+            return Err(CollectError::More { so_far: pieces.whole(), rest: Box::new(body) });
+        };
+        let Some(frame) = frame else { break };
         match frame?.into_data() {
             Ok(data) => {
                 pieces.push(data, usize::try_from(announced).unwrap_or(usize::MAX));
                 if pieces.len() > bytes_max {
                     body.hold = false;
-                    return Err(CollectError::TooLarge { so_far: pieces.whole(), rest: Box::new(body) });
+                    return Err(CollectError::More { so_far: pieces.whole(), rest: Box::new(body) });
                 }
             }
             Err(frame) => trailers = frame.into_trailers().ok(),

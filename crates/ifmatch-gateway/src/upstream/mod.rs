@@ -18,7 +18,7 @@ mod sending;
 mod signal;
 mod socket;
 
-pub use body::{BodyError, CollectError, Collected, ResponseBody, collect};
+pub use body::{BodyError, CollectError, Collected, ResponseBody, collect, collect_ready};
 pub use connection::Connection;
 pub use dial::ConnectError;
 pub use exchange::{Answer, Pending, SendError, SendErrorKind};

@@ -334,7 +334,7 @@ impl Rig {
     }
 
     fn is_held(&self, key: &str) -> bool {
-        self.state().held(key, Kind::Exclusive).is_some()
+        self.state().held(self.state().key(key), Kind::Exclusive).is_some()
     }
 }
 

@@ -209,10 +209,19 @@ fn trailers_go_through_in_both_directions() {
     let framing = Framing::Chunked(vec![("X-Sum".into(), "1".into())]);
     rig.upstream.next("GET", "/a", Course::usual().framed(framing).field("Trailer", "X-Sum"));
     let read = rig.ask("GET", "/a", &[("TE", "trailers"), ("Connection", "TE")], "");
-    assert_eq!(
-        (read.text().as_str(), &read.trailers[..]),
-        ("one", &[("x-sum".to_owned(), b"1".to_vec())][..])
-    );
+    let trailers = &[("x-sum".to_owned(), b"1".to_vec())][..];
+    assert_eq!((read.text().as_str(), &read.trailers[..]), ("one", trailers));
+    // And so do answers to writes, whether they are waited for or go by.
+    for (method, path, condition) in [("POST", "/list", None), ("PUT", "/new", Some(("If-None-Match", "*")))]
+    {
+        let framing = Framing::Chunked(vec![("X-Sum".into(), "1".into())]);
+        let course = Course::usual().framed(framing).field("Trailer", "X-Sum");
+        rig.upstream.next(method, path, course);
+        let fields: Vec<_> =
+            [("TE", "trailers"), ("Connection", "TE")].into_iter().chain(condition).collect();
+        let answer = rig.ask(method, path, &fields, "x");
+        assert_eq!(&answer.trailers[..], trailers, "{method}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn an_exclusive_doubt_holds_back_every_write_of_its_key_and_no_other() {
     let id = write.id();
     write.doubt(LONG);
     for kind in [Kind::Exclusive, Kind::Shared] {
-        let held = state.held("/a", kind).unwrap();
+        let held = state.held(state.key("/a"), kind).unwrap();
         assert_eq!((held.id, held.kind), (id, Kind::Exclusive));
         assert!(held.remaining <= LONG && held.remaining > LONG / 2);
         assert!(!is_held(&state, "/b", kind));
@@ -56,7 +56,7 @@ fn doubts_of_one_key_end_one_by_one() {
     three.doubt(LONG * 2);
     until("the short one ends", || state.doubts().len() == 2);
     assert_eq!(state.doubts().iter().map(|doubt| doubt.id).collect::<Vec<_>>(), ids);
-    assert_eq!(state.held("/a", Kind::Exclusive).unwrap().id, ids[1], "the longest counts");
+    assert_eq!(state.held(state.key("/a"), Kind::Exclusive).unwrap().id, ids[1], "the longest counts");
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_write_that_is_dropped_is_in_doubt() {
 #[test]
 fn a_move_holds_both_keys_and_advances_both_counts() {
     let (dir, state) = fresh();
-    let also = ("/to", state.counter("/to"));
+    let also = state.key("/to");
     let entry = Entry { method: "MOVE", also: Some(also), ..entry(&state, "/from", Kind::Exclusive) };
     assert_eq!(state.begin(&entry).unwrap().end(true), 1);
     assert_eq!((count(&state, "/from"), count(&state, "/to")), (1, 1));

@@ -53,7 +53,7 @@ fn killed(dir: &Path) -> TempDir {
 }
 
 fn entry<'a>(state: &State, key: &'a str, kind: Kind) -> Entry<'a> {
-    Entry { key, counter: state.counter(key), kind, method: "PUT", target: key, also: None }
+    Entry { key: state.key(key), kind, method: "PUT", target: key, also: None }
 }
 
 fn begin(state: &Arc<State>, key: &str, kind: Kind) -> InFlight {
@@ -73,7 +73,7 @@ fn count(state: &State, key: &str) -> u64 {
 }
 
 fn is_held(state: &State, key: &str, kind: Kind) -> bool {
-    state.held(key, kind).is_some()
+    state.held(state.key(key), kind).is_some()
 }
 
 /// Waits until it is so.

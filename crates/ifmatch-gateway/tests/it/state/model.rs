@@ -66,7 +66,7 @@ impl Model {
                 }
             }
             Step::Move(from, to) => {
-                let also = Some((KEYS[to], state.counter(KEYS[to])));
+                let also = Some(state.key(KEYS[to]));
                 let entry = Entry { also, ..entry(state, KEYS[from], Kind::Exclusive) };
                 if let Ok(write) = state.begin(&entry) {
                     self.under_way.push((write, Kind::Exclusive, vec![from, to]));

@@ -71,7 +71,7 @@ fn a_reboot_without_orderly_end_begins_a_new_epoch_and_holds_exclusive_writes_on
     assert!(next.epoch() != state.epoch() && next.secret() != state.secret());
     assert_eq!(count(&next, "/a"), 0);
     for key in ["/a", "/b", "/never seen"] {
-        assert_eq!(next.held(key, Kind::Exclusive).unwrap().id, RESTART);
+        assert_eq!(next.held(next.key(key), Kind::Exclusive).unwrap().id, RESTART);
         assert!(!is_held(&next, key, Kind::Shared));
     }
     let doubts = next.doubts();
@@ -82,7 +82,7 @@ fn a_reboot_without_orderly_end_begins_a_new_epoch_and_holds_exclusive_writes_on
     // And through a further reboot, without forgetting how long.
     let short = Options { late_write_max: SHORT, ..options() };
     let third = State::open_in_boot(killed(copy.path()).path(), UPSTREAM, &short, "three").unwrap();
-    assert!(third.held("/a", Kind::Exclusive).unwrap().remaining > LONG / 2);
+    assert!(third.held(third.key("/a"), Kind::Exclusive).unwrap().remaining > LONG / 2);
 }
 
 #[test]
@@ -159,11 +159,9 @@ fn doubts_are_held_again_for_as_long_as_they_were_to_be() {
     let short = Options { late_write_max: SHORT, ..options() };
     let copy = killed(dir.path());
     let next = open_with(copy.path(), &short);
-    assert!(next.held("/a", Kind::Exclusive).unwrap().remaining > LONG * 2);
-    assert!(
-        open_with(killed(copy.path()).path(), &short).held("/a", Kind::Exclusive).unwrap().remaining
-            > LONG * 2
-    );
+    assert!(next.held(next.key("/a"), Kind::Exclusive).unwrap().remaining > LONG * 2);
+    let third = open_with(killed(copy.path()).path(), &short);
+    assert!(third.held(third.key("/a"), Kind::Exclusive).unwrap().remaining > LONG * 2);
 }
 
 #[test]

@@ -141,7 +141,7 @@ async fn too_much_content_is_not_lost() {
         let upstream = script.upstream();
         script.serve(answer);
         let body = ask(&upstream, get()).await.unwrap().response.into_body();
-        let Err(CollectError::TooLarge { so_far: read, rest }) = collect(body, 5).await else { panic!() };
+        let Err(CollectError::More { so_far: read, rest }) = collect(body, 5).await else { panic!() };
         assert_eq!(read, so_far);
         let rest = rest.collect().await.unwrap().to_bytes();
         assert_eq!([&read[..], &rest[..]].concat(), b"abcdef");
