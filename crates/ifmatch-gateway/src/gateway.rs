@@ -362,7 +362,8 @@ impl Authority for Gateway {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let route = Arc::clone(self.routes.of(&x.policy));
-        Ok(self.hand_through(x, &route, content).await.unwrap_or_else(Passed::Refused))
+        // Boxed, as is what else is large: futures are copied when they begin, with room for all that they may become.
+        Ok(Box::pin(self.hand_through(x, &route, content)).await.unwrap_or_else(Passed::Refused))
     }
 
     fn content_bytes_max(&self, x: &Exchange) -> Option<u64> {

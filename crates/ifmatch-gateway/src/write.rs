@@ -404,7 +404,12 @@ impl Gateway {
                 if trailers.is_none() {
                     head.headers.remove(TRAILER);
                 }
-                self.concluded(forward, in_flight, head, (bytes, trailers), began).await
+                let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
+                    Box::pin(self.read_back(&forward, &head)).await
+                } else {
+                    None
+                };
+                self.concluded(forward, in_flight, head, (bytes, trailers), read_back, began)
             }
             // The whole answer, and yet not the last word.
             Ok(collected) => {
@@ -428,22 +433,17 @@ impl Gateway {
     }
 
     /// The complete answer is there, and it is the last word.
-    async fn concluded(
+    fn concluded(
         &self,
         forward: Box<Forward>,
         in_flight: InFlight,
         mut head: Parts,
         (mut content, mut trailers): (Bytes, Option<HeaderMap>),
+        read_back: Option<ReadBack>,
         began: Instant,
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
         let applied = says == Said::Yes;
-        let read_back = if applied && Self::wants_read_back(&forward, &head) {
-            // Boxed, as all that is large and not on the way of most writes: futures are copied when they begin.
-            Box::pin(self.read_back(&forward, &head)).await
-        } else {
-            None
-        };
         let count = in_flight.end(says != Said::No);
         let tag = (applied && forward.place.kind == Kind::Exclusive)
             .then(|| self.new_tag(&forward, &head, &content, read_back.as_ref(), count))
