@@ -1,6 +1,6 @@
 //! Clients of one proxy: each with a connection and a resource of its own, and one request at a time.
 
-use super::upstream::{CONTENT_BYTES, TAG};
+use super::upstream::{CONTENT_BYTES, SLOW, TAG};
 use crate::load::connection::Connection;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
@@ -28,6 +28,8 @@ pub(super) enum Work {
     GetAndPut,
     /// POST, all to one collection.
     Post,
+    /// POST, all to one collection of an upstream that takes its time.
+    PostSlow,
 }
 
 /// What one run came to.
@@ -152,7 +154,7 @@ impl Client {
         let number = self.number;
         self.writing = match work {
             Work::Get => false,
-            Work::Put | Work::PutMatching | Work::Post => true,
+            Work::Put | Work::PutMatching | Work::Post | Work::PostSlow => true,
             // Without a tag there has to be a read first.
             Work::PutFollowing | Work::GetAndPut => self.tag.is_some(),
         };
@@ -161,16 +163,17 @@ impl Client {
                 write!(to, "GET /items/{number:016x} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n")
             });
         }
-        if work == Work::Post {
+        if matches!(work, Work::Post | Work::PostSlow) {
+            let path = if work == Work::Post { "/items" } else { SLOW };
             return self.connection.send(|to| {
-                to.extend_from_slice(b"POST /items HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n");
+                write!(to, "POST {path} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n")?;
                 content_fields(to)
             });
         }
         let tag = match work {
             Work::PutMatching => Some(TAG.as_bytes()),
             Work::PutFollowing | Work::GetAndPut => self.tag.as_deref(),
-            Work::Get | Work::Put | Work::Post => None,
+            Work::Get | Work::Put | Work::Post | Work::PostSlow => None,
         };
         let sent = self.connection.send(|to| {
             write!(to, "PUT /items/{number:016x} HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n")?;
@@ -191,7 +194,7 @@ impl Client {
         let Some(answer) = self.connection.receive()? else { return Ok(false) };
         let verb = match (self.writing, work) {
             (false, _) => "GET",
-            (true, Work::Post) => "POST",
+            (true, Work::Post | Work::PostSlow) => "POST",
             (true, _) => "PUT",
         };
         let needs_tag = matches!((self.writing, work), (false, Work::GetAndPut) | (_, Work::PutFollowing));
@@ -229,7 +232,7 @@ mod tests {
     fn what_is_answered_is_counted_and_what_is_missing_fails() {
         let mut clients = Clients::connect(upstream::start().unwrap(), 4).unwrap();
         let mut run = |work| clients.run(work, Duration::from_millis(20)).unwrap();
-        for work in [Work::Put, Work::PutMatching, Work::Post] {
+        for work in [Work::Put, Work::PutMatching, Work::Post, Work::PostSlow] {
             let tally = run(work);
             assert!(tally.writes >= 4 && tally.reads == 0 && tally.failed.is_empty(), "{tally:?}");
         }

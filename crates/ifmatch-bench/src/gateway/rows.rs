@@ -40,7 +40,7 @@ const GATEWAY_ONLY: Front = Front::Gateway(Setting::GatewayOnly);
 const UPSTREAM: Front = Front::Gateway(Setting::Upstream);
 
 /// Everything is held against nginx, which is the first of each row.
-const ROWS: [Row; 3] = [
+const ROWS: [Row; 4] = [
     Row {
         name: "GET, 32 connections",
         connections: 32,
@@ -74,6 +74,18 @@ const ROWS: [Row; 3] = [
             cell(OFF, Work::Post, None),
             cell(OBSERVE, Work::Post, None),
             cell(CONTENT, Work::Post, Some(Target::ThroughputAtLeast(0.9))),
+        ],
+    },
+    // What the row before says of proxies that have all the work, this one says of an upstream that has most of it.
+    Row {
+        name: "POST 64, upstream 5 ms",
+        connections: 64,
+        cells: &[
+            cell(Front::Nginx, Work::PostSlow, None),
+            cell(Front::Haproxy, Work::PostSlow, None),
+            cell(OFF, Work::PostSlow, None),
+            cell(OBSERVE, Work::PostSlow, None),
+            cell(CONTENT, Work::PostSlow, Some(Target::ThroughputAtLeast(0.9))),
         ],
     },
 ];
@@ -227,7 +239,8 @@ fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
             cpu_us: Spread::of(&entrant.costs),
             per_second: Spread::of(&entrant.rates),
             by_throughput,
-            nginx_busy,
+            // There the upstream is what everybody waits for.
+            nginx_busy: if entrant.cell.work == Work::PostSlow { 1.0 } else { nginx_busy },
             to_nginx: ratios(&figures(entrant), &figures(nginx)),
             beside,
             target: entrant.cell.target,

@@ -1,16 +1,23 @@
 //! The upstream of all proxies: as little work per request as possible, on one thread.
 //!
-//! GET is answered with 1 KiB, POST with 201, anything else with 204; content that comes is read and forgotten.
+//! GET is answered with 1 KiB, POST with 201, anything else with 204; content that comes is read and forgotten. What is
+//! asked of [`SLOW`] is answered as late as by an application that looks something up.
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::OwnedFd;
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 /// What a GET is answered with, in bytes.
 pub(super) const CONTENT_BYTES: usize = 1024;
 /// The tag of what is answered: it never changes, since writes are forgotten.
 pub(super) const TAG: &str = "\"v1\"";
+/// A path that takes its time.
+pub(super) const SLOW: &str = "/slow";
+/// How long that takes.
+pub(super) const SLOW_TIME: Duration = Duration::from_millis(5);
 
 /// A request is a head and at most some KiB of content.
 const REQUEST_BYTES_MAX: usize = 16 << 10;
@@ -37,6 +44,8 @@ struct Served {
     poll: OwnedFd,
     connections: Vec<Option<Peer>>,
     answers: Answers,
+    /// Which connections are answered when, in that order.
+    late: VecDeque<(Instant, usize)>,
 }
 
 struct Peer {
@@ -65,14 +74,17 @@ impl Served {
             made: b"HTTP/1.1 201 Created\r\nLocation: /made/1\r\nContent-Length: 0\r\n\r\n".to_vec(),
             done: b"HTTP/1.1 204 No Content\r\n\r\n".to_vec(),
         };
-        Ok(Self { listener, poll, connections: Vec::new(), answers })
+        Ok(Self { listener, poll, connections: Vec::new(), answers, late: VecDeque::new() })
     }
 
     fn run(mut self) -> io::Result<()> {
         let mut events = Vec::with_capacity(EVENTS_MAX);
         loop {
             events.clear();
-            epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), None)?;
+            let wait = self.late.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+            let wait = wait.and_then(|wait| wait.try_into().ok());
+            epoll::wait(&self.poll, rustix::buffer::spare_capacity(&mut events), wait.as_ref())?;
+            self.answer_late();
             for event in &events {
                 let number = event.data.u64();
                 if number == LISTENER {
@@ -82,9 +94,23 @@ impl Served {
                 let Ok(index) = usize::try_from(number) else { continue };
                 let Some(place) = self.connections.get_mut(index) else { continue };
                 // Whoever breaks a connection is the one to complain.
-                if !place.as_mut().is_some_and(|peer| peer.serve(&self.answers).unwrap_or(false)) {
-                    *place = None;
+                let served = place.as_mut().and_then(|peer| peer.serve(&self.answers).ok());
+                match served {
+                    Some(Progress::Now) => {}
+                    Some(Progress::Late) => self.late.push_back((Instant::now() + SLOW_TIME, index)),
+                    Some(Progress::Over) | None => *place = None,
                 }
+            }
+        }
+    }
+
+    fn answer_late(&mut self) {
+        let now = Instant::now();
+        while let Some((_, index)) = self.late.pop_front_if(|(due, _)| *due <= now) {
+            if let Some(place) = self.connections.get_mut(index)
+                && place.as_mut().is_some_and(|peer| peer.stream.write_all(&self.answers.made).is_err())
+            {
+                *place = None;
             }
         }
     }
@@ -108,15 +134,26 @@ impl Served {
     }
 }
 
+/// What became of what was read.
+enum Progress {
+    /// It was answered, as far as it was complete.
+    Now,
+    /// It is to be answered later.
+    Late,
+    /// The connection ends.
+    Over,
+}
+
 impl Peer {
-    /// Reads what is there and answers what is complete; whether the connection stays.
-    fn serve(&mut self, answers: &Answers) -> io::Result<bool> {
+    /// Reads what is there and answers what is complete.
+    fn serve(&mut self, answers: &Answers) -> io::Result<Progress> {
         match self.stream.read(&mut self.octets[self.filled..]) {
-            Ok(0) => return Ok(false),
+            Ok(0) => return Ok(Progress::Over),
             Ok(count) => self.filled += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Now),
             Err(error) => return Err(error),
         }
+        let mut late = false;
         while let Some((method, bytes)) = request(&self.octets[..self.filled])? {
             let answer = match method {
                 b'G' => &answers.shown,
@@ -124,12 +161,20 @@ impl Peer {
                 b'O' => &answers.made,
                 _ => &answers.done,
             };
-            // Far smaller than the socket's buffer, which is empty: this never has to wait.
-            self.stream.write_all(answer)?;
+            // Nobody sends another request before this one is answered.
+            late = method == b'O' && self.octets[b"POST ".len()..].starts_with(SLOW.as_bytes());
+            if !late {
+                // Far smaller than the socket's buffer, which is empty: this never has to wait.
+                self.stream.write_all(answer)?;
+            }
             self.octets.copy_within(bytes..self.filled, 0);
             self.filled -= bytes;
         }
-        Ok(self.filled < self.octets.len())
+        Ok(match self.filled < self.octets.len() {
+            true if late => Progress::Late,
+            true => Progress::Now,
+            false => Progress::Over,
+        })
     }
 }
 
@@ -189,6 +234,7 @@ mod tests {
             (&b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"[..], 200, CONTENT_BYTES),
             (b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", 204, 0),
             (b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", 201, 0),
+            (b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", 201, 0),
         ] {
             connection
                 .send(|to| {
