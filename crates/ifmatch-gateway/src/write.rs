@@ -123,13 +123,13 @@ impl Gateway {
         }
         self.not_held(&place)?;
         let (turns, waited) = match self.turn_at_once(&place) {
-            // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
-            _ if x.is_abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
+            // Nobody had time to leave: nothing was waited for since the content was there.
             Some(turn) => ((turn, None), Duration::ZERO),
             None => {
                 let waits = Instant::now();
                 let turns = tokio::select! {
                     biased;
+                    // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
                     () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
                     turns = Box::pin(self.take_turns(&place)) => turns.map_err(|Busy| refusals::busy())?,
                 };
@@ -400,9 +400,11 @@ impl Gateway {
             Ok(collected)
                 if says == Said::No || (says != Said::Nothing && collected.all_content_sent && !early) =>
             {
-                let Collected { bytes, trailers, .. } = collected;
-                if trailers.is_none() {
-                    head.headers.remove(TRAILER);
+                let Collected { bytes, mut trailers, .. } = collected;
+                match &mut trailers {
+                    // An entity-tag may come as late as here (RFC 9110, Section 8.8.3).
+                    Some(trailers) => head::strip_validators(trailers),
+                    None => drop(head.headers.remove(TRAILER)),
                 }
                 let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
                     Box::pin(self.read_back(&forward, &head)).await

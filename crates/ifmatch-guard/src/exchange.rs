@@ -113,11 +113,6 @@ impl Exchange {
         }
     }
 
-    /// Whether nobody waits for the answer any more.
-    pub fn is_abandoned(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| client.has_left.load(Ordering::Acquire))
-    }
-
     /// The engine for this request; `now` by the clock of whoever holds the state.
     pub fn judge(&self, now: HttpDate) -> Judge<'_> {
         Judge::new(&self.method, &self.headers, &self.policy, now)

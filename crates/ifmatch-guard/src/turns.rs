@@ -160,10 +160,11 @@ impl Turns {
     }
 
     async fn take(self: &Arc<Self>, key: &str, places: u32) -> Result<Turn, Busy> {
-        if let Some(turn) = self.take_at_once(key, places) {
-            return Ok(turn);
-        }
         let (place, semaphore) = self.enter(key)?;
+        // Nobody ahead means no clock.
+        if let Ok(permit) = Arc::clone(&semaphore).try_acquire_many_owned(places) {
+            return Ok(Turn { permit: Some(permit), _place: place });
+        }
         let permit = timeout(self.limits.wait_max, semaphore.acquire_many_owned(places)).await;
         match permit {
             Ok(Ok(permit)) => Ok(Turn { permit: Some(permit), _place: place }),
@@ -234,6 +235,8 @@ mod tests {
         let (one, two) = (turns.shared("a").await.unwrap(), turns.shared("a").await.unwrap());
         let mut writer = pin!(turns.exclusive("a"));
         assert!(poll(writer.as_mut()).is_none());
+        assert!(turns.shared_at_once("a").is_none() && turns.exclusive_at_once("a").is_none());
+        assert!(turns.shared_at_once("b").is_some() && turns.exclusive_at_once("b").is_some());
         let mut late = pin!(turns.shared("a"));
         assert!(poll(late.as_mut()).is_none());
         drop((one, two));

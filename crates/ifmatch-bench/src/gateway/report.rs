@@ -71,6 +71,8 @@ pub(super) struct Line {
     pub(super) to_nginx: Spread,
     /// The share of its core that nginx used in this row.
     pub(super) nginx_busy: f64,
+    /// The upstream takes its time, so that nobody needs all of a core.
+    pub(super) waits_for_upstream: bool,
     /// The ratios to others of its row.
     pub(super) beside: Vec<(Beside, Spread)>,
     pub(super) target: Option<Target>,
@@ -85,7 +87,7 @@ impl Line {
         if !self.failed.is_empty() {
             return Some("FAILED");
         }
-        if self.by_throughput && self.nginx_busy < NGINX_BUSY_MIN {
+        if self.by_throughput && !self.waits_for_upstream && self.nginx_busy < NGINX_BUSY_MIN {
             return self.target.map(|_| "unsure");
         }
         self.target.map(|target| if target.met(self) { "met" } else { "missed" })
@@ -209,6 +211,7 @@ mod tests {
             by_throughput: false,
             to_nginx: same(to_nginx),
             nginx_busy: 1.0,
+            waits_for_upstream: false,
             beside: to_observe.into_iter().map(|ratio| (Beside::Observe, same(ratio))).collect(),
             target: Some(target),
             p50_ms: 1.0,
@@ -232,6 +235,8 @@ mod tests {
         let mut unsure = line(2.0, None, Target::ThroughputAtLeast(0.9));
         (unsure.by_throughput, unsure.nginx_busy) = (true, 0.5);
         assert_eq!(unsure.verdict(), Some("unsure"));
+        unsure.waits_for_upstream = true;
+        assert_eq!(unsure.verdict(), Some("met"));
         let mut failed = line(1.0, None, Target::CpuAtMost(1.1));
         failed.failed.insert("GET 503".to_owned(), 2);
         assert_eq!(failed.verdict(), Some("FAILED"));

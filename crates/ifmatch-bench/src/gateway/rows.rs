@@ -39,6 +39,17 @@ const CONTENT: Front = Front::Gateway(Setting::Content);
 const GATEWAY_ONLY: Front = Front::Gateway(Setting::GatewayOnly);
 const UPSTREAM: Front = Front::Gateway(Setting::Upstream);
 
+/// The gateway that enforces beside four transparent proxies.
+const fn posts(work: Work) -> [Cell; 5] {
+    [
+        cell(Front::Nginx, work, None),
+        cell(Front::Haproxy, work, None),
+        cell(OFF, work, None),
+        cell(OBSERVE, work, None),
+        cell(CONTENT, work, Some(Target::ThroughputAtLeast(0.9))),
+    ]
+}
+
 /// Everything is held against nginx, which is the first of each row.
 const ROWS: [Row; 4] = [
     Row {
@@ -65,29 +76,9 @@ const ROWS: [Row; 4] = [
             cell(CONTENT, Work::GetAndPut, Some(cpu(2.0))),
         ],
     },
-    Row {
-        name: "POST, 64 connections",
-        connections: 64,
-        cells: &[
-            cell(Front::Nginx, Work::Post, None),
-            cell(Front::Haproxy, Work::Post, None),
-            cell(OFF, Work::Post, None),
-            cell(OBSERVE, Work::Post, None),
-            cell(CONTENT, Work::Post, Some(Target::ThroughputAtLeast(0.9))),
-        ],
-    },
+    Row { name: "POST, 64 connections", connections: 64, cells: &posts(Work::Post) },
     // What the row before says of proxies that have all the work, this one says of an upstream that has most of it.
-    Row {
-        name: "POST 64, upstream 5 ms",
-        connections: 64,
-        cells: &[
-            cell(Front::Nginx, Work::PostSlow, None),
-            cell(Front::Haproxy, Work::PostSlow, None),
-            cell(OFF, Work::PostSlow, None),
-            cell(OBSERVE, Work::PostSlow, None),
-            cell(CONTENT, Work::PostSlow, Some(Target::ThroughputAtLeast(0.9))),
-        ],
-    },
+    Row { name: "POST 64, upstream 5 ms", connections: 64, cells: &posts(Work::PostSlow) },
 ];
 
 /// What to run.
@@ -239,8 +230,8 @@ fn lines(row: &Row, entrants: &[Entrant], running: &[Running]) -> Vec<Line> {
             cpu_us: Spread::of(&entrant.costs),
             per_second: Spread::of(&entrant.rates),
             by_throughput,
-            // There the upstream is what everybody waits for.
-            nginx_busy: if entrant.cell.work == Work::PostSlow { 1.0 } else { nginx_busy },
+            nginx_busy,
+            waits_for_upstream: entrant.cell.work == Work::PostSlow,
             to_nginx: ratios(&figures(entrant), &figures(nginx)),
             beside,
             target: entrant.cell.target,

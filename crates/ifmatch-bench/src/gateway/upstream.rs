@@ -96,9 +96,9 @@ impl Served {
                 // Whoever breaks a connection is the one to complain.
                 let served = place.as_mut().and_then(|peer| peer.serve(&self.answers).ok());
                 match served {
-                    Some(Progress::Now) => {}
-                    Some(Progress::Late) => self.late.push_back((Instant::now() + SLOW_TIME, index)),
-                    Some(Progress::Over) | None => *place = None,
+                    Some(Reply::Given) => {}
+                    Some(Reply::Late) => self.late.push_back((Instant::now() + SLOW_TIME, index)),
+                    Some(Reply::None) | None => *place = None,
                 }
             }
         }
@@ -134,23 +134,23 @@ impl Served {
     }
 }
 
-/// What became of what was read.
-enum Progress {
-    /// It was answered, as far as it was complete.
-    Now,
-    /// It is to be answered later.
+/// How what was read is answered.
+enum Reply {
+    /// It was, as far as it was complete.
+    Given,
+    /// It is to be after a while.
     Late,
-    /// The connection ends.
-    Over,
+    /// Not at all: the connection ends.
+    None,
 }
 
 impl Peer {
     /// Reads what is there and answers what is complete.
-    fn serve(&mut self, answers: &Answers) -> io::Result<Progress> {
+    fn serve(&mut self, answers: &Answers) -> io::Result<Reply> {
         match self.stream.read(&mut self.octets[self.filled..]) {
-            Ok(0) => return Ok(Progress::Over),
+            Ok(0) => return Ok(Reply::None),
             Ok(count) => self.filled += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Progress::Now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Reply::Given),
             Err(error) => return Err(error),
         }
         let mut late = false;
@@ -171,9 +171,9 @@ impl Peer {
             self.filled -= bytes;
         }
         Ok(match self.filled < self.octets.len() {
-            true if late => Progress::Late,
-            true => Progress::Now,
-            false => Progress::Over,
+            true if late => Reply::Late,
+            true => Reply::Given,
+            false => Reply::None,
         })
     }
 }

@@ -211,11 +211,12 @@ fn trailers_go_through_in_both_directions() {
     let read = rig.ask("GET", "/a", &[("TE", "trailers"), ("Connection", "TE")], "");
     let trailers = &[("x-sum".to_owned(), b"1".to_vec())][..];
     assert_eq!((read.text().as_str(), &read.trailers[..]), ("one", trailers));
-    // And so do answers to writes, whether they are waited for or go by.
+    // And so do answers to writes, but for the upstream's own tag.
     for (method, path, condition) in [("POST", "/list", None), ("PUT", "/new", Some(("If-None-Match", "*")))]
     {
-        let framing = Framing::Chunked(vec![("X-Sum".into(), "1".into())]);
-        let course = Course::usual().framed(framing).field("Trailer", "X-Sum");
+        let framing =
+            Framing::Chunked(vec![("X-Sum".into(), "1".into()), ("ETag".into(), "\"theirs\"".into())]);
+        let course = Course::usual().framed(framing).field("Trailer", "X-Sum, ETag");
         rig.upstream.next(method, path, course);
         let fields: Vec<_> =
             [("TE", "trailers"), ("Connection", "TE")].into_iter().chain(condition).collect();
