@@ -270,7 +270,8 @@ impl Routes {
 /// Whoever the credentials of a request belong to, as a keyed hash: a name that says nothing.
 pub fn credentials_hash(secret: &[u8; 32], headers: &HeaderMap) -> Option<u64> {
     const CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
-    if !CREDENTIALS.iter().any(|name| headers.contains_key(name)) {
+    // Most often there are none: to go by the few names that are there costs less than to look two up.
+    if !headers.keys().any(|name| CREDENTIALS.contains(name)) {
         return None;
     }
     let credentials = CREDENTIALS.into_iter().flat_map(|name| headers.get_all(name));

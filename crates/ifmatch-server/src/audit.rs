@@ -83,6 +83,8 @@ struct Shared {
 #[derive(Default, Debug)]
 struct Line {
     bytes: Vec<u8>,
+    /// How many they are.
+    records: u64,
     /// Bytes that the writer has taken and not yet written.
     taken: usize,
     closed: bool,
@@ -163,6 +165,7 @@ impl Shared {
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        line.records += 1;
         let before = line.bytes.len();
         line.bytes.extend_from_slice(text);
         let after = line.bytes.len();
@@ -170,6 +173,31 @@ impl Shared {
         if before == 0 || (before < BATCH_BYTES && after >= BATCH_BYTES) {
             self.wake.notify_one();
         }
+    }
+}
+
+/// What the writer has taken.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// How many of them are written.
+    written: usize,
+    /// Records of which not all is written.
+    records: u64,
+}
+
+impl Batch {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// So many more bytes are written; how many records they end.
+    fn wrote(&mut self, bytes: usize) -> u64 {
+        // Only where a piece was written its lines are counted: nearly always it is all.
+        let left =
+            if bytes == self.rest().len() { 0 } else { self.records - newlines(&self.rest()[..bytes]) };
+        self.written += bytes;
+        std::mem::replace(&mut self.records, left) - left
     }
 }
 
@@ -185,22 +213,18 @@ struct Writer<S> {
 
 impl<S: Sink> Writer<S> {
     fn run(mut self) {
-        let mut batch = Vec::new();
-        let mut written = 0;
+        let mut batch = Batch::default();
         loop {
-            let closed = self.wait(written < batch.len());
-            if written == batch.len() {
-                batch.clear();
-                batch.shrink_to(BUFFER_BYTES_KEPT);
-                written = 0;
+            let closed = self.wait(!batch.rest().is_empty());
+            if batch.rest().is_empty() {
                 self.take(&mut batch);
             }
-            let goes_on = self.append(&batch, &mut written);
-            let left = batch.len() - written;
+            let goes_on = self.append(&mut batch);
+            let left = batch.rest().len();
             let mut line = self.shared.line.lock();
             line.taken = left;
             if closed && (left > 0 || line.bytes.is_empty()) {
-                let lost = newlines(&batch[written..]) + newlines(&line.bytes);
+                let lost = batch.records + line.records;
                 line.bytes = Vec::new();
                 line.taken = 0;
                 drop(line);
@@ -229,21 +253,24 @@ impl<S: Sink> Writer<S> {
         line.closed
     }
 
-    fn take(&self, batch: &mut Vec<u8>) {
+    fn take(&self, batch: &mut Batch) {
+        batch.bytes.clear();
+        batch.bytes.shrink_to(BUFFER_BYTES_KEPT);
+        batch.written = 0;
         let mut line = self.shared.line.lock();
-        std::mem::swap(&mut line.bytes, batch);
-        line.taken = batch.len();
+        std::mem::swap(&mut line.bytes, &mut batch.bytes);
+        batch.records = std::mem::take(&mut line.records);
+        line.taken = batch.bytes.len();
     }
 
     /// Writes until all is written or something fails; whether nothing failed.
-    fn append(&mut self, batch: &[u8], written: &mut usize) -> bool {
-        while *written < batch.len() {
-            match self.sink.append(&batch[*written..]) {
+    fn append(&mut self, batch: &mut Batch) -> bool {
+        while !batch.rest().is_empty() {
+            match self.sink.append(batch.rest()) {
                 Ok(0) => return self.failed(&io::ErrorKind::WriteZero.into()),
                 Ok(more) => {
-                    let records = newlines(&batch[*written..*written + more]);
+                    let records = batch.wrote(more);
                     self.shared.counters.written.fetch_add(records, Ordering::Relaxed);
-                    *written += more;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return self.failed(&error),

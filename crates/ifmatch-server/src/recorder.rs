@@ -3,16 +3,12 @@
 use crate::audit::{Action, Audit, Hex, LastRead, PreviousWrite, Record, User, client_name, trace_id};
 use crate::telemetry::{Telemetry, reason_name};
 use http::HeaderMap;
-use http::header::{HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
+use http::header::HeaderValue;
 use ifmatch_core::{MethodClass, Mode, Protection};
 use ifmatch_gateway::{Facts, credentials_hash};
 use ifmatch_guard::{Decision, DecisionResult, Observe};
 use std::time::{Instant, SystemTime};
 use uuid::Uuid;
-
-const X_CLIENT: HeaderName = HeaderName::from_static("x-client");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const PRECONDITION_OVERRIDE: HeaderName = HeaderName::from_static("precondition-override");
 
 /// Counts and records.
 #[derive(Debug)]
@@ -44,6 +40,7 @@ impl Observe for Recorder {
 impl Recorder {
     fn record(&self, audit: &Audit, decision: &Decision<'_>) {
         let headers = decision.headers;
+        let fields = Fields::of(headers);
         let none = Facts::default();
         let facts = decision.exchange.and_then(|x| x.noted::<Facts>()).unwrap_or(&none);
         let at = SystemTime::now();
@@ -68,13 +65,17 @@ impl Recorder {
             method: decision.method.as_str(),
             status: decision.status.as_u16(),
             path: decision.target,
-            user: credentials_hash(&self.secret, headers).map(User::Hash),
-            client_name: client_name(text(headers, &X_CLIENT), text(headers, &USER_AGENT)),
+            user: fields
+                .credentials
+                .then(|| credentials_hash(&self.secret, headers))
+                .flatten()
+                .map(User::Hash),
+            client_name: client_name(text(fields.x_client), text(fields.user_agent)),
             client_address: decision.exchange.and_then(|x| x.peer).map(|peer| peer.address.ip()),
-            trace_id: text(headers, &TRACEPARENT).and_then(trace_id),
+            trace_id: text(fields.traceparent).and_then(trace_id),
             route: decision.policy.map_or("", |policy| &policy.route),
             mode: decision.policy.map_or("", |policy| policy.mode.name()),
-            tag_sent: sent(headers),
+            tag_sent: fields.if_match.or(fields.if_none_match).map(HeaderValue::as_bytes),
             tag_before: facts.before.as_ref().or(shown).map(HeaderValue::as_bytes),
             tag_after: facts.after.as_ref().map(HeaderValue::as_bytes),
             last_read: last_read.map(|read| LastRead { tag: read.tag.as_bytes(), at: when(read.at) }),
@@ -87,7 +88,7 @@ impl Recorder {
             blind_retry: seen.is_some_and(|s| s.blind_retry),
             self_conflict: met.is_some_and(|m| m.self_conflict),
             body_blake3: content.as_ref().map(|bytes| Hex(bytes)),
-            override_reason: text(headers, &PRECONDITION_OVERRIDE),
+            override_reason: text(fields.precondition_override),
             idempotency_key: None,
             config: None,
         });
@@ -115,11 +116,43 @@ fn action(decision: &Decision<'_>, facts: &Facts) -> (Action, Option<&'static st
     }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    headers.get(name)?.to_str().ok()
+/// The fields of a request that are recorded, each the first of its name.
+#[derive(Default)]
+struct Fields<'h> {
+    if_match: Option<&'h HeaderValue>,
+    if_none_match: Option<&'h HeaderValue>,
+    user_agent: Option<&'h HeaderValue>,
+    x_client: Option<&'h HeaderValue>,
+    traceparent: Option<&'h HeaderValue>,
+    precondition_override: Option<&'h HeaderValue>,
+    /// There are credentials.
+    credentials: bool,
 }
 
-fn sent(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = |name: HeaderName| headers.get(name).map(HeaderValue::as_bytes);
-    value(IF_MATCH).or_else(|| value(IF_NONE_MATCH))
+impl<'h> Fields<'h> {
+    /// In one pass: most requests have few fields, and to look a name up costs as much as to go by all of them.
+    fn of(headers: &'h HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            let field = match name.as_str() {
+                "if-match" => &mut fields.if_match,
+                "if-none-match" => &mut fields.if_none_match,
+                "user-agent" => &mut fields.user_agent,
+                "x-client" => &mut fields.x_client,
+                "traceparent" => &mut fields.traceparent,
+                "precondition-override" => &mut fields.precondition_override,
+                "authorization" | "cookie" => {
+                    fields.credentials = true;
+                    continue;
+                }
+                _ => continue,
+            };
+            field.get_or_insert(value);
+        }
+        fields
+    }
+}
+
+fn text(value: Option<&HeaderValue>) -> Option<&str> {
+    value?.to_str().ok()
 }

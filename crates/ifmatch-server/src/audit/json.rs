@@ -9,15 +9,18 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Octets that stand for themselves in a text.
-const PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = b' ';
-    while byte <= b'~' {
-        plain[byte as usize] = byte != b'"' && byte != b'\\';
-        byte += 1;
-    }
-    plain
-};
+const fn is_plain(byte: u8) -> bool {
+    // Without jumps: 16 of them are looked at in one go.
+    (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
+}
+
+/// How many octets at the beginning stand for themselves.
+fn plain_bytes(text: &[u8]) -> usize {
+    let (pieces, _) = text.as_chunks::<16>();
+    let whole = |piece: &&[u8; 16]| piece.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    let first = 16 * pieces.iter().take_while(whole).count();
+    text[first..].iter().position(|byte| !is_plain(*byte)).map_or(text.len(), |at| first + at)
+}
 
 /// Writes into a line.
 pub(super) struct Json<'a>(pub(super) &'a mut Vec<u8>);
@@ -29,13 +32,9 @@ impl Json<'_> {
         self
     }
 
-    /// A value, or null.
-    pub(super) fn or_null<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) -> &mut Self {
-        match value {
-            Some(value) => write(self, value),
-            None => self.0.extend_from_slice(b"null"),
-        }
-        self
+    /// Bytes of ASCII that need no escapes.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     /// A text from outside, of which so many bytes are kept; three dots stand for the rest.
@@ -45,7 +44,7 @@ impl Json<'_> {
         // Nearly all there is in it, entity-tags with their quotes as well, goes over in whole pieces.
         let mut rest = kept;
         loop {
-            let plain = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
+            let plain = plain_bytes(rest);
             self.0.extend_from_slice(&rest[..plain]);
             match rest.get(plain) {
                 None => break,
@@ -77,8 +76,13 @@ impl Json<'_> {
         }
     }
 
-    /// Hexadecimal digits, without quotes.
-    pub(super) fn hex(&mut self, bytes: &[u8]) {
+    /// Hexadecimal digits, in quotes.
+    pub(super) fn quoted_hex(&mut self, bytes: &[u8]) {
+        self.raw("\"").hex(bytes);
+        self.raw("\"");
+    }
+
+    fn hex(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
@@ -120,7 +124,7 @@ impl Json<'_> {
     pub(super) fn time(&mut self, at: SystemTime) {
         thread_local! {
             /// The second that was written last: most records have several times of one second.
-            static LAST: Cell<(u64, [u8; 24])> = const { Cell::new((u64::MAX, [0; 24])) };
+            static LAST: Cell<(u64, [u8; 26])> = const { Cell::new((u64::MAX, [0; 26])) };
         }
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let (second, ms) = match since.as_secs() {
@@ -132,17 +136,15 @@ impl Json<'_> {
             text = timestamp(second);
             LAST.set((second, text));
         }
-        (text[20], text[21], text[22]) = (digit(ms / 100), digit(ms / 10), digit(ms));
-        self.0.push(b'"');
+        (text[21], text[22], text[23]) = (digit(ms / 100), digit(ms / 10), digit(ms));
         self.0.extend_from_slice(&text);
-        self.0.push(b'"');
     }
 }
 
 const LAST_SECOND: u64 = 253_402_300_799; // 9999-12-31T23:59:59Z
 
-/// A second since 1970, with no milliseconds yet. The date by counting days in 400-year eras that begin on a first of March.
-fn timestamp(seconds: u64) -> [u8; 24] {
+/// A second since 1970 in quotes, with no milliseconds yet. The date by counting days in 400-year eras that begin on a first of March.
+fn timestamp(seconds: u64) -> [u8; 26] {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -151,9 +153,9 @@ fn timestamp(seconds: u64) -> [u8; 24] {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    let two_digits = [(5, month), (8, day), (11, second / 3600), (14, second / 60 % 60), (17, second % 60)];
-    for (at, value) in [(0, year / 100), (2, year % 100)].into_iter().chain(two_digits) {
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    let two_digits = [(6, month), (9, day), (12, second / 3600), (15, second / 60 % 60), (18, second % 60)];
+    for (at, value) in [(1, year / 100), (3, year % 100)].into_iter().chain(two_digits) {
         text[at] = digit(value / 10);
         text[at + 1] = digit(value);
     }

@@ -35,34 +35,33 @@ pub enum Action {
     Unknown,
 }
 
+/// The members that an action decides.
+macro_rules! event {
+    ($kind:literal, $action:literal, $outcome:literal) => {
+        concat!(
+            ",\"event.kind\":\"event\",\"event.category\":[\"web\"],\"event.type\":[\"",
+            $kind,
+            "\"],\"event.action\":\"write.",
+            $action,
+            "\",\"event.outcome\":\"",
+            $outcome,
+            "\""
+        )
+    };
+}
+
 impl Action {
-    fn name(self) -> &'static str {
+    /// As members of a record: `event.kind` to `event.outcome`.
+    fn members(self) -> &'static str {
         match self {
-            Self::Accepted => "write.accepted",
-            Self::Rejected => "write.rejected",
-            Self::WouldReject => "write.would_reject",
-            Self::LostUpdate => "write.lost_update",
-            Self::Overwritten => "write.overwritten",
-            Self::Replayed => "write.replayed",
-            Self::NotApplied => "write.not_applied",
-            Self::Unknown => "write.unknown",
-        }
-    }
-
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Accepted | Self::LostUpdate | Self::Overwritten | Self::Unknown => "change",
-            Self::Rejected => "denied",
-            Self::WouldReject => "allowed",
-            Self::Replayed | Self::NotApplied => "info",
-        }
-    }
-
-    fn outcome(self) -> &'static str {
-        match self {
-            Self::Rejected | Self::NotApplied => "failure",
-            Self::Unknown => "unknown",
-            _ => "success",
+            Self::Accepted => event!("change", "accepted", "success"),
+            Self::Rejected => event!("denied", "rejected", "failure"),
+            Self::WouldReject => event!("allowed", "would_reject", "success"),
+            Self::LostUpdate => event!("change", "lost_update", "success"),
+            Self::Overwritten => event!("change", "overwritten", "success"),
+            Self::Replayed => event!("info", "replayed", "success"),
+            Self::NotApplied => event!("info", "not_applied", "failure"),
+            Self::Unknown => event!("change", "unknown", "unknown"),
         }
     }
 }
@@ -155,75 +154,65 @@ pub struct Record<'a> {
     pub config: Option<u64>,
 }
 
+/// A member that may be null. Its name and the null are appended in one piece: most of them are null.
+macro_rules! member {
+    ($json:ident, $name:literal, $value:expr, $write:expr) => {
+        match $value {
+            Some(value) => $write($json.raw(concat!(",\"", $name, "\":")), value),
+            None => drop($json.raw(concat!(",\"", $name, "\":null"))),
+        }
+    };
+}
+
 impl Record<'_> {
     /// Appends the record and a line feed.
     pub(super) fn write_line(&self, line: &mut Vec<u8>) {
-        let mut json = Json(line);
-        self.event(&mut json);
-        self.request(&mut json);
-        self.decision(&mut json);
+        let json = &mut Json(line);
+        self.event(json);
+        self.request(json);
+        self.decision(json);
         json.raw("}\n");
     }
 
     fn event(&self, json: &mut Json<'_>) {
         json.raw("{\"@timestamp\":").time(self.at);
-        json.raw(",\"ecs.version\":\"8.11\",\"event.id\":");
-        id(json, self.event_id);
-        json.raw(",\"event.kind\":\"event\",\"event.category\":[\"web\"],\"event.type\":[\"");
-        json.raw(self.action.kind()).raw("\"],\"event.action\":\"").raw(self.action.name());
-        json.raw("\",\"event.outcome\":\"").raw(self.action.outcome()).raw("\",\"event.reason\":");
-        json.or_null(self.reason, text);
+        id(json.raw(",\"ecs.version\":\"8.11\",\"event.id\":"), self.event_id);
+        json.raw(self.action.members());
+        member!(json, "event.reason", self.reason, text);
     }
 
     fn request(&self, json: &mut Json<'_>) {
-        json.raw(",\"http.request.method\":");
-        text(json, self.method);
+        text(json.raw(",\"http.request.method\":"), self.method);
         json.raw(",\"http.response.status_code\":").number(self.status.into());
-        json.raw(",\"url.path\":").text(path(self.path).as_bytes(), PATH_BYTES_MAX);
-        json.raw(",\"user.id\":").or_null(self.user, user);
-        json.raw(",\"client.name\":").or_null(self.client_name, name);
-        json.raw(",\"client.address\":").or_null(self.client_address, |json, address| {
-            json.raw("\"").address(address);
-            json.raw("\"");
-        });
-        json.raw(",\"trace.id\":").or_null(self.trace_id, text);
+        json.raw(",\"url.path\":").text(path(self.path), PATH_BYTES_MAX);
+        member!(json, "user.id", self.user, user);
+        member!(json, "client.name", self.client_name, name);
+        member!(json, "client.address", self.client_address, address);
+        member!(json, "trace.id", self.trace_id, text);
     }
 
     fn decision(&self, json: &mut Json<'_>) {
         // The version is that of the members whose names begin with `ifmatch.`.
-        json.raw(",\"ifmatch.version\":1,\"ifmatch.route\":");
-        text(json, self.route);
-        json.raw(",\"ifmatch.mode\":");
-        text(json, self.mode);
-        json.raw(",\"ifmatch.tag.sent\":").or_null(self.tag_sent, field);
-        json.raw(",\"ifmatch.tag.before\":").or_null(self.tag_before, field);
-        json.raw(",\"ifmatch.tag.after\":").or_null(self.tag_after, field);
-        json.raw(",\"ifmatch.last_read\":").or_null(self.last_read, |json, read| {
-            json.raw("{\"tag\":").or_null(Some(read.tag).filter(|tag| !tag.is_empty()), field);
-            json.raw(",\"at\":").time(read.at);
-            json.raw("}");
+        text(json.raw(",\"ifmatch.version\":1,\"ifmatch.route\":"), self.route);
+        text(json.raw(",\"ifmatch.mode\":"), self.mode);
+        member!(json, "ifmatch.tag.sent", self.tag_sent, field);
+        member!(json, "ifmatch.tag.before", self.tag_before, field);
+        member!(json, "ifmatch.tag.after", self.tag_after, field);
+        member!(json, "ifmatch.last_read", self.last_read, last_read);
+        member!(json, "ifmatch.previous_write", self.previous_write, previous_write);
+        json.raw(match (self.blind_retry, self.self_conflict) {
+            (false, false) => ",\"ifmatch.blind_retry\":false,\"ifmatch.self_conflict\":false",
+            (false, true) => ",\"ifmatch.blind_retry\":false,\"ifmatch.self_conflict\":true",
+            (true, false) => ",\"ifmatch.blind_retry\":true,\"ifmatch.self_conflict\":false",
+            (true, true) => ",\"ifmatch.blind_retry\":true,\"ifmatch.self_conflict\":true",
         });
-        json.raw(",\"ifmatch.previous_write\":").or_null(self.previous_write, |json, write| {
-            json.raw("{\"event.id\":");
-            id(json, write.event_id);
-            json.raw(",\"user.id\":").or_null(write.user, user).raw(",\"client.name\":");
-            name(json, write.client_name);
-            json.raw(",\"at\":").time(write.at);
-            json.raw("}");
+        member!(json, "ifmatch.body.blake3", self.body_blake3, |json: &mut Json<'_>, digest: Hex<'_>| {
+            json.quoted_hex(digest.0);
         });
-        json.raw(",\"ifmatch.blind_retry\":").raw(flag(self.blind_retry));
-        json.raw(",\"ifmatch.self_conflict\":").raw(flag(self.self_conflict));
-        json.raw(",\"ifmatch.body.blake3\":")
-            .or_null(self.body_blake3, |json, digest| quoted(json, digest.0));
-        json.raw(",\"ifmatch.override_reason\":").or_null(self.override_reason, text);
-        let hash = |json: &mut Json<'_>, hash: u64| quoted(json, &hash.to_be_bytes());
-        json.raw(",\"ifmatch.idempotency_key\":").or_null(self.idempotency_key, hash);
-        json.raw(",\"ifmatch.config\":").or_null(self.config, Json::number);
+        member!(json, "ifmatch.override_reason", self.override_reason, text);
+        member!(json, "ifmatch.idempotency_key", self.idempotency_key, hash);
+        member!(json, "ifmatch.config", self.config, Json::number);
     }
-}
-
-fn flag(is: bool) -> &'static str {
-    if is { "true" } else { "false" }
 }
 
 fn text(json: &mut Json<'_>, text: &str) {
@@ -241,22 +230,47 @@ fn field(json: &mut Json<'_>, value: &[u8]) {
 fn user(json: &mut Json<'_>, user: User<'_>) {
     match user {
         User::Name(name) => text(json, name),
-        User::Hash(hash) => quoted(json, &hash.to_be_bytes()),
+        User::Hash(of) => hash(json, of),
     }
 }
 
-fn id(json: &mut Json<'_>, id: Uuid) {
-    json.raw("\"").raw(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).raw("\"");
+fn hash(json: &mut Json<'_>, hash: u64) {
+    json.quoted_hex(&hash.to_be_bytes());
 }
 
-fn quoted(json: &mut Json<'_>, bytes: &[u8]) {
-    json.raw("\"").hex(bytes);
+fn id(json: &mut Json<'_>, id: Uuid) {
+    let mut quoted = [b'"'; uuid::fmt::Hyphenated::LENGTH + 2];
+    id.hyphenated().encode_lower(&mut quoted[1..]);
+    json.bytes(&quoted);
+}
+
+fn address(json: &mut Json<'_>, address: IpAddr) {
+    json.raw("\"").address(address);
     json.raw("\"");
 }
 
+fn last_read(json: &mut Json<'_>, read: LastRead<'_>) {
+    match read.tag {
+        b"" => drop(json.raw("{\"tag\":null")),
+        tag => field(json.raw("{\"tag\":"), tag),
+    }
+    json.raw(",\"at\":").time(read.at);
+    json.raw("}");
+}
+
+fn previous_write(json: &mut Json<'_>, write: PreviousWrite<'_>) {
+    id(json.raw("{\"event.id\":"), write.event_id);
+    member!(json, "user.id", write.user, user);
+    name(json.raw(",\"client.name\":"), write.client_name);
+    json.raw(",\"at\":").time(write.at);
+    json.raw("}");
+}
+
 /// A query may hold secrets.
-fn path(target: &str) -> &str {
-    target.split(['?', '#']).next().unwrap_or("")
+fn path(target: &str) -> &[u8] {
+    let target = target.as_bytes();
+    let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
+    &target[..end]
 }
 
 /// The trace that a `traceparent` field names (W3C Trace Context): 32 hexadecimal digits, not all 0.
