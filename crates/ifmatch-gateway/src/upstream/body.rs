@@ -1,15 +1,16 @@
 //! The content of an answer.
 
 use super::connection::Connection;
-use super::socket::Tunnel;
+use super::decode::{Content, Found, Malformed};
+use super::tunnel::Tunnel;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use std::fmt;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::time::Instant;
 
 /// How much memory is set aside because an answer announces that much, in bytes.
@@ -17,7 +18,7 @@ const RESERVED_BYTES_MAX: usize = 1 << 20;
 
 /// The content of an answer as it comes in. Read to its end it gives the connection back; dropped before, it closes it.
 pub struct ResponseBody {
-    incoming: Incoming,
+    content: Content,
     /// `None` once it was given back or closed.
     connection: Option<Connection>,
     end: End,
@@ -42,7 +43,7 @@ enum End {
 #[derive(Debug)]
 pub enum BodyError {
     /// The connection was cut, or what came is not HTTP.
-    Cut(hyper::Error),
+    Cut(io::Error),
     /// Nothing came for longer than may be.
     Idle,
 }
@@ -66,20 +67,20 @@ impl std::error::Error for BodyError {
 }
 
 impl ResponseBody {
-    pub(super) fn new(incoming: Incoming, connection: Connection, keep: bool) -> Self {
+    pub(super) fn new(content: Content, connection: Connection, keep: bool) -> Self {
         let connection = Some(connection);
-        Self { incoming, connection, end: End::Open, keep, hold: false, timed: false, sent: false }
+        Self { content, connection, end: End::Open, keep, hold: false, timed: false, sent: false }
     }
 
     /// Whether the content came to its end: all bytes that were announced, the last chunk, or for content that says
     /// nothing of its length the end of the connection.
     pub fn is_complete(&self) -> bool {
-        self.end == End::Complete || self.end == End::Open && self.incoming.is_end_stream()
+        self.end == End::Complete || self.end == End::Open && self.content == Content::NONE
     }
 
     /// Whether all content of the request has been accepted by the kernel by now.
     pub fn all_content_sent(&self) -> bool {
-        self.connection.as_ref().map_or(self.sent, |connection| connection.signal().is_sent())
+        self.connection.as_ref().map_or(self.sent, Connection::is_sent)
     }
 
     /// The connection stays with the body at its end, for [`ResponseBody::into_connection`].
@@ -90,52 +91,77 @@ impl ResponseBody {
     /// The connection, for another request: if the content is complete, the connection was held, and both sides keep
     /// it. A write on it is safe: before anything is written it is looked whether the upstream has closed it.
     pub fn into_connection(mut self) -> Option<Connection> {
-        if self.end == End::Open && self.incoming.is_end_stream() {
+        if self.end == End::Open && self.content == Content::NONE {
             self.finish(End::Complete);
         }
         self.connection.take().filter(Connection::is_clean)
     }
 
     pub(super) fn into_tunnel(mut self) -> Option<Tunnel> {
-        let (socket, ahead, slot) = self.connection.take()?.dismantle()?;
-        Some(Tunnel::new(socket, ahead, slot))
+        self.connection.take()?.into_tunnel()
     }
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Self { incoming, connection, .. } = self;
-        let Some(connection) = connection else { return Poll::Ready(None) };
-        let mut frame = connection.take(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
-        if frame.is_pending() {
-            connection.signal().listen(cx.waker());
-            connection.drive();
-            if connection.is_finished() {
-                // What it had not handed over is marked as cut.
-                connection.close();
+    /// What comes next; `None`: the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
+        loop {
+            if let Some(found) = self.take().map_err(|error| BodyError::Cut(error.into()))? {
+                self.timed = false;
+                return Poll::Ready(Ok(found));
             }
-            frame = connection.take(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx));
+            let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
+            match connection.poll_read(cx) {
+                Poll::Ready(Ok(0)) if self.content == Content::ToEnd => return Poll::Ready(Ok(None)),
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(BodyError::Cut(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(BodyError::Cut(error))),
+                Poll::Pending => break,
+            }
         }
-        if let Poll::Ready(frame) = frame {
-            self.timed = false;
-            return Poll::Ready(frame.map(|frame| frame.map_err(BodyError::Cut)));
+        ready!(self.poll_idle(cx));
+        Poll::Ready(Err(BodyError::Idle))
+    }
+
+    /// What is there already: a frame, or that this was the end.
+    fn take(&mut self) -> Result<Option<Option<Frame<Bytes>>>, Malformed> {
+        let Some(connection) = &mut self.connection else { return Ok(Some(None)) };
+        let inner = connection.inner_mut();
+        let input = &mut inner.input;
+        match &mut self.content {
+            Content::Length(0) => Ok(Some(None)),
+            _ if input.is_empty() => Ok(None),
+            Content::Length(left) => {
+                let bytes = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                *left -= bytes as u64;
+                Ok(Some(Some(Frame::data(input.split_to(bytes).freeze()))))
+            }
+            Content::ToEnd => Ok(Some(Some(Frame::data(input.split().freeze())))),
+            Content::Chunked(chunks) => Ok(match chunks.next(input, &mut inner.scanned)? {
+                Found::Nothing => None,
+                Found::Data(data) => Some(Some(Frame::data(data))),
+                Found::End(trailers) => {
+                    self.content = Content::NONE;
+                    Some(trailers.map(Frame::trailers))
+                }
+            }),
         }
-        if !self.timed {
-            self.timed = true;
+    }
+
+    /// Whether nothing has come for too long.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(connection) = &mut self.connection else { return Poll::Pending };
+        if !std::mem::replace(&mut self.timed, true) {
             connection.expire_at(Instant::now() + connection.idle_max());
         }
-        if connection.poll_expired().is_ready() {
-            return Poll::Ready(Some(Err(BodyError::Idle)));
-        }
-        if connection.signal().is_woken() {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
+        connection.poll_expired(cx)
     }
 
     /// What is to be done after the last frame.
     fn finish(&mut self, end: End) {
         self.end = end;
         let Some(connection) = &mut self.connection else { return };
-        self.sent = connection.signal().is_sent();
+        self.sent = connection.is_sent();
         if end == End::Complete && self.keep {
             connection.settle();
         }
@@ -157,30 +183,31 @@ impl Body for ResponseBody {
         if self.end != End::Open {
             return Poll::Ready(None);
         }
-        let frame = std::task::ready!(self.poll_incoming(cx));
+        let frame = ready!(self.poll_next(cx)).transpose();
         match &frame {
-            Some(Ok(frame)) if frame.is_trailers() || self.incoming.is_end_stream() => {
-                self.finish(End::Complete);
-            }
-            Some(Ok(_)) => {}
-            None => self.finish(End::Complete),
+            Some(Ok(_)) if self.content != Content::NONE => {}
+            Some(Ok(_)) | None => self.finish(End::Complete),
             Some(Err(_)) => self.finish(End::Cut),
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.end != End::Open || self.incoming.is_end_stream()
+        self.end != End::Open || self.content == Content::NONE
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match (self.end, &self.content) {
+            (End::Open, Content::Length(left)) => SizeHint::with_exact(*left),
+            (End::Open, Content::Chunked(_) | Content::ToEnd) => SizeHint::default(),
+            (End::Complete | End::Cut, _) => SizeHint::with_exact(0),
+        }
     }
 }
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if self.end == End::Open && self.incoming.is_end_stream() {
+        if self.end == End::Open && self.content == Content::NONE {
             self.finish(End::Complete);
         }
     }
@@ -217,7 +244,7 @@ pub enum CollectError {
         rest: Box<ResponseBody>,
     },
     /// It was cut.
-    Cut(hyper::Error),
+    Cut(io::Error),
     /// Nothing came for longer than may be.
     Idle,
 }

@@ -1,35 +1,36 @@
 //! One connection, and how it is driven: by whoever waits for it, without a task of its own.
 
+use super::decode::{self, Head, Malformed, Scanned};
 use super::exchange::{Pending, SendError, SendErrorKind};
 use super::pool::Slot;
-use super::sending::{Sending, frame};
-use super::signal::Signal;
-use super::socket::Socket;
-use bytes::Bytes;
-use http::Request;
-use http_body::Body;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use super::sending::{ContentError, Sending};
+use super::tunnel::Tunnel;
+use super::writing::{Writing, Wrote};
+use bytes::BytesMut;
+use http::{Method, Request};
+use rustix::net::{RecvFlags, Shutdown};
 use std::fmt;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Largest head of an answer, in bytes, and largest trailers. Past it: malformed.
-const HEAD_BYTES_MAX: usize = 64 << 10;
-/// Most that is read, or held to be written, at a time, in bytes.
-const BUFFER_BYTES_MAX: usize = 256 << 10;
+/// How much is read at a time, in bytes, at first and at most. It doubles as long as that much is there.
+const READ_BYTES: (usize, usize) = (8 << 10, 256 << 10);
+/// With less room than this in the buffer, in bytes, more is made.
+const ROOM_BYTES_MIN: usize = 2 << 10;
 /// How long a connection may have been idle before a request that can be repeated is sent without a look into the
 /// socket. What the upstream closed longer ago the event loop has told; within that time the look costs more than the
 /// repetition that it would save.
 const TRUSTED_IDLE_MAX: Duration = Duration::from_millis(5);
-
-type Io = TokioIo<Socket>;
-type Http = http1::Connection<Io, Sending>;
 
 /// A connection to the upstream, owned by one exchange at a time.
 ///
@@ -41,15 +42,16 @@ pub struct Connection {
 
 /// What an idle connection is kept as.
 pub(super) struct Inner {
-    sender: http1::SendRequest<Sending>,
-    /// The protocol's state and the socket; gone when it ended, or when it runs in a task.
-    http: Option<Http>,
-    /// Said its last word. It may still be there to be taken apart.
-    finished: bool,
-    /// Where it runs when an answer came before all content was sent.
-    task: Option<AbortHandle>,
-    pub(super) signal: Arc<Signal>,
-    waker: Waker,
+    way: Way,
+    /// What was read and not used yet.
+    pub(super) input: BytesMut,
+    pub(super) scanned: Scanned,
+    /// How much is read at a time, in bytes.
+    read_bytes_max: usize,
+    /// Whether anything of this exchange came in.
+    answered: bool,
+    writing: Writing,
+    of_head_request: bool,
     /// One timer for all waits of all exchanges: to move it later costs next to nothing.
     timer: Pin<Box<Sleep>>,
     /// Nothing is under way.
@@ -61,23 +63,38 @@ pub(super) struct Inner {
     pub(super) slot: Arc<Slot>,
 }
 
+/// The socket.
+enum Way {
+    Both(TcpStream),
+    /// The answer came before all content was sent: the rest has a task.
+    In(OwnedReadHalf, Rest),
+    Closed,
+}
+
+/// The rest of the content, on its way out behind an early answer.
+struct Rest {
+    sent: Arc<AtomicBool>,
+    task: AbortHandle,
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Inner {
     /// A connection over a stream that was just made.
-    pub(super) async fn open(stream: TcpStream, slot: Arc<Slot>, core: usize) -> Box<Self> {
-        let signal = Arc::new(Signal::default());
-        let io = TokioIo::new(Socket::new(stream, Arc::clone(&signal)));
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEAD_BYTES_MAX);
-        let (sender, http) =
-            builder.handshake(io).await.expect("nothing is exchanged to begin with HTTP/1.1");
+    pub(super) fn open(stream: TcpStream, slot: Arc<Slot>, core: usize) -> Box<Self> {
         let now = Instant::now();
         Box::new(Self {
-            sender,
-            http: Some(http),
-            finished: false,
-            task: None,
-            waker: Waker::from(Arc::clone(&signal)),
-            signal,
+            way: Way::Both(stream),
+            input: BytesMut::new(),
+            scanned: Scanned::default(),
+            read_bytes_max: READ_BYTES.0,
+            answered: false,
+            writing: Writing::default(),
+            of_head_request: false,
             timer: Box::pin(sleep_until(now)),
             clean: true,
             reused: false,
@@ -88,31 +105,17 @@ impl Inner {
         })
     }
 
-    /// Lets everything happen that can happen now.
-    fn drive(&mut self) {
-        let Some(http) = &mut self.http else { return };
-        if self.finished {
-            return;
-        }
-        self.signal.enter();
-        let polled = http.poll_without_shutdown(&mut Context::from_waker(&self.waker));
-        self.signal.leave();
-        // Whatever it ended with, the answer or its body says so.
-        self.finished = polled.is_ready();
-    }
-
     /// Whether an idle connection is still good, as far as the event loop has told.
-    pub(super) fn is_alive(&mut self) -> bool {
-        if self.signal.is_woken() {
-            self.drive();
-        }
-        !self.finished
+    pub(super) fn is_alive(&self) -> bool {
+        let Way::Both(stream) = &self.way else { return false };
+        // Asks the system only if the event loop has heard something. Whatever it is, it was not asked for.
+        matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// The same, whether or not the event loop has told something.
-    pub(super) fn is_alive_for_sure(&mut self) -> bool {
-        self.drive();
-        !self.finished
+    /// The same, and `waker` is woken when something happens to it.
+    pub(super) fn watch(&mut self, waker: &Waker) -> bool {
+        let Way::Both(stream) = &mut self.way else { return false };
+        Pin::new(stream).poll_read(&mut Context::from_waker(waker), &mut ReadBuf::new(&mut [0])).is_pending()
     }
 
     /// To be used again, after having been idle.
@@ -127,13 +130,43 @@ impl Inner {
         self.verify = write;
         Connection { inner: Some(self) }
     }
-}
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
+    /// Looks for the end of the stream in the socket itself. The event loop may not have heard of it yet.
+    fn verify(&self) -> io::Result<()> {
+        let Way::Both(stream) = &self.way else { return Err(io::ErrorKind::NotConnected.into()) };
+        match rustix::net::recv(stream, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer that was not asked for")),
+            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Sends what can be sent now of the request.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<Wrote, ContentError>> {
+        match &mut self.way {
+            Way::Both(stream) if !self.writing.is_broken() => self.writing.poll(cx, Pin::new(stream)),
+            // The end of the stream, or the timer, ends the wait for an answer.
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Reads what is there: how many bytes, or 0 at the end of the stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.input.capacity() - self.input.len() < ROOM_BYTES_MIN {
+            self.input.reserve(self.read_bytes_max);
+        }
+        let room = self.input.capacity() - self.input.len();
+        let read = match &mut self.way {
+            Way::Both(stream) => ready!(pin!(stream.read_buf(&mut self.input)).poll(cx)),
+            Way::In(stream, _) => ready!(pin!(stream.read_buf(&mut self.input)).poll(cx)),
+            Way::Closed => Ok(0),
+        }?;
+        self.answered |= read > 0;
+        if read == room {
+            self.read_bytes_max = (self.read_bytes_max * 2).min(READ_BYTES.1);
+        }
+        Poll::Ready(Ok(read))
     }
 }
 
@@ -162,62 +195,91 @@ impl Connection {
     /// [`SendErrorKind::NotSent`] if the connection turns out to be closed before a byte was written; the request comes
     /// back with it.
     pub fn start(mut self, mut request: Request<Sending>) -> Result<Pending, SendError> {
-        frame(&mut request);
         let inner = self.inner_mut();
         inner.clean = false;
-        let empty = request.body().is_end_stream();
-        if !empty {
-            request.body_mut().report_to(&inner.signal);
+        (inner.answered, inner.read_bytes_max) = (false, READ_BYTES.0);
+        if std::mem::take(&mut inner.verify)
+            && let Err(error) = inner.verify()
+        {
+            return Err(self.unsent(Some(request), error));
         }
-        inner.signal.begin(empty, std::mem::take(&mut inner.verify));
-        // What hyper wakes here is polled two lines below.
-        inner.signal.enter();
-        let response = Box::pin(inner.sender.try_send_request(request));
-        inner.drive();
-        Pending::new(self, response)
+        inner.of_head_request = *request.method() == Method::HEAD;
+        inner.writing.begin(&mut request);
+        // Nobody needs to be woken: whoever waits for the head polls again before waiting.
+        if let Poll::Ready(Ok(Wrote::Broken(error))) =
+            inner.poll_write(&mut Context::from_waker(Waker::noop()))
+            && inner.writing.written() == 0
+        {
+            let whole = request.body().all().is_some();
+            return Err(self.unsent(whole.then_some(request), error));
+        }
+        Ok(Pending::new(self))
+    }
+
+    /// Not one byte has left.
+    fn unsent(&self, request: Option<Request<Sending>>, error: io::Error) -> SendError {
+        let reused = self.is_reused();
+        if reused {
+            self.was_closed();
+        }
+        let (kind, request, source) = (SendErrorKind::NotSent, request.map(Box::new), Some(error.into()));
+        SendError { kind, reused, answered: false, request, source }
     }
 
     fn inner(&self) -> &Inner {
         self.inner.as_ref().expect("a connection has its inside until it is dropped")
     }
 
-    fn inner_mut(&mut self) -> &mut Inner {
+    pub(super) fn inner_mut(&mut self) -> &mut Inner {
         self.inner.as_mut().expect("a connection has its inside until it is dropped")
-    }
-
-    pub(super) fn signal(&self) -> &Signal {
-        &self.inner().signal
     }
 
     pub(super) fn idle_max(&self) -> Duration {
         self.inner().slot.times().idle_max
     }
 
-    /// Lets everything happen that can happen now.
-    pub(super) fn drive(&mut self) {
-        self.inner_mut().drive();
+    /// Bytes of the request that the kernel accepted.
+    pub(super) fn written(&self) -> u64 {
+        self.inner().writing.written()
     }
 
-    /// Whether it will do nothing any more.
-    pub(super) fn is_finished(&self) -> bool {
-        self.inner().finished
-    }
-
-    /// Polls for what hyper has ready. If that is pending the connection has to be driven.
-    pub(super) fn take<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
-        let inner = self.inner();
-        if inner.task.is_some() {
-            return poll(cx);
+    /// Whether the kernel has accepted all of the request.
+    pub(super) fn is_sent(&self) -> bool {
+        match &self.inner().way {
+            Way::Both(_) | Way::Closed => self.inner().writing.is_sent(),
+            Way::In(_, rest) => rest.sent.load(Ordering::Relaxed),
         }
-        inner.signal.take();
-        let polled = poll(&mut Context::from_waker(Waker::noop()));
-        inner.signal.taken();
-        polled
     }
 
-    /// Ends what is left of the protocol, so that a request that never left comes back.
-    pub(super) fn close(&mut self) {
-        self.inner_mut().http = None;
+    /// Whether anything of an answer came in.
+    pub(super) fn is_answered(&self) -> bool {
+        self.inner().answered
+    }
+
+    /// Sends what can be sent now of the request. An error is that of the content.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<(), ContentError> {
+        let inner = self.inner_mut();
+        if inner.writing.is_sent() {
+            return Ok(());
+        }
+        match inner.poll_write(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads what is there: how many bytes, or 0 at the end of the stream.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.inner_mut().poll_read(cx)
+    }
+
+    /// The head of an answer, if it has come in.
+    pub(super) fn take_head(&mut self) -> Result<Option<Head>, Malformed> {
+        let inner = self.inner_mut();
+        if inner.input.is_empty() {
+            return Ok(None);
+        }
+        decode::head(&mut inner.input, &mut inner.scanned, inner.of_head_request)
     }
 
     /// Sets the timer.
@@ -225,17 +287,23 @@ impl Connection {
         self.inner_mut().timer.as_mut().reset(deadline);
     }
 
-    /// Whether the timer has run out. Wakes whoever listens when it does.
-    pub(super) fn poll_expired(&mut self) -> Poll<()> {
-        let inner = self.inner_mut();
-        inner.timer.as_mut().poll(&mut Context::from_waker(&inner.waker))
+    /// Whether the timer has run out.
+    pub(super) fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner_mut().timer.as_mut().poll(cx)
     }
 
     /// Lets the rest of the content be sent however slowly the answer is read.
     pub(super) fn detach(&mut self) {
         let inner = self.inner_mut();
-        if let (Some(http), false) = (inner.http.take(), inner.finished) {
-            inner.task = Some(tokio::spawn(http).abort_handle());
+        match std::mem::replace(&mut inner.way, Way::Closed) {
+            Way::Both(stream) if !inner.writing.is_broken() => {
+                let (input, output) = stream.into_split();
+                let sent = Arc::<AtomicBool>::default();
+                let writing = std::mem::take(&mut inner.writing);
+                let task = tokio::spawn(send_rest(writing, output, Arc::clone(&sent))).abort_handle();
+                inner.way = Way::In(input, Rest { sent, task });
+            }
+            way => inner.way = way,
         }
     }
 
@@ -243,7 +311,11 @@ impl Connection {
     /// said that it ends here.
     pub(super) fn settle(&mut self) {
         let inner = self.inner_mut();
-        inner.clean = inner.task.is_none() && !inner.finished && inner.sender.is_ready();
+        let whole = matches!(inner.way, Way::Both(_));
+        inner.clean = whole && inner.writing.is_sent() && inner.input.is_empty();
+        if inner.input.capacity() > READ_BYTES.0 {
+            inner.input = BytesMut::new();
+        }
         // The next exchange on it may be a write.
         inner.verify = true;
         inner.reused = true;
@@ -253,11 +325,25 @@ impl Connection {
         self.inner().clean
     }
 
-    /// The socket, and what was read from it but not used.
-    pub(super) fn dismantle(mut self) -> Option<(Socket, Bytes, Arc<Slot>)> {
+    /// The bare socket, with what was read from it but not used.
+    pub(super) fn into_tunnel(mut self) -> Option<Tunnel> {
         let mut inner = self.inner.take()?;
-        let parts = inner.http.take()?.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf, Arc::clone(&inner.slot)))
+        let Way::Both(stream) = std::mem::replace(&mut inner.way, Way::Closed) else { return None };
+        Some(Tunnel::new(stream, std::mem::take(&mut inner.input).freeze(), Arc::clone(&inner.slot)))
+    }
+}
+
+async fn send_rest(mut writing: Writing, mut output: OwnedWriteHalf, sent: Arc<AtomicBool>) {
+    match poll_fn(|cx| writing.poll(cx, Pin::new(&mut output))).await {
+        Ok(Wrote::All) => {
+            sent.store(true, Ordering::Relaxed);
+            // The way out stays open: this was the content, not the connection.
+            output.forget();
+        }
+        // What the upstream answered before it stopped to listen still counts.
+        Ok(Wrote::Broken(_)) => output.forget(),
+        // The request is cut, so that nobody takes it for complete, and the answer with it.
+        Err(_) => drop(rustix::net::shutdown(output.as_ref(), Shutdown::Both)),
     }
 }
 

@@ -2,21 +2,17 @@
 
 use super::body::ResponseBody;
 use super::connection::Connection;
-use super::sending::Sending;
-use super::socket::Tunnel;
-use http::{Request, Response, StatusCode, Version};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::upgrade::OnUpgrade;
+use super::decode::Head;
+use super::sending::{ContentError, Sending};
+use super::tunnel::Tunnel;
+use http::{Request, Response, StatusCode};
+use hyper::ext::ReasonPhrase;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
-
-type Sent = Result<Response<Incoming>, TrySendError<Request<Sending>>>;
-type HeadFuture = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -31,8 +27,8 @@ pub struct SendError {
     /// The request. With [`SendErrorKind::NotSent`] it is there unless the connection broke in the very moment of
     /// writing.
     pub request: Option<Box<Request<Sending>>>,
-    /// What the protocol or the system says.
-    pub source: Option<hyper::Error>,
+    /// What the system, the parser or the content says.
+    pub source: Option<ContentError>,
 }
 
 /// What is known about a request without an answer.
@@ -65,7 +61,7 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|error| error as _)
+        self.source.as_ref().map(|error| &**error as _)
     }
 }
 
@@ -74,25 +70,18 @@ impl std::error::Error for SendError {
 pub struct Pending {
     /// `None` once the head was given out, or an error.
     connection: Option<Connection>,
-    response: HeadFuture,
     reused: bool,
 }
 
 impl Pending {
-    /// Of a connection that was driven once since it has the request.
-    pub(super) fn new(connection: Connection, response: HeadFuture) -> Result<Self, SendError> {
+    pub(super) fn new(connection: Connection) -> Self {
         let reused = connection.is_reused();
-        let finished = connection.is_finished();
-        let mut pending = Self { connection: Some(connection), response, reused };
-        if finished && let Poll::Ready(Err(error)) = pending.poll_finished() {
-            return Err(error);
-        }
-        Ok(pending)
+        Self { connection: Some(connection), reused }
     }
 
     /// Whether all of the request, content included, was accepted by the kernel.
     pub fn all_content_sent(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.signal().is_sent())
+        self.connection.as_ref().is_some_and(Connection::is_sent)
     }
 
     /// The head of the final answer. `time` counts from the last byte of the request; as long as content is still being
@@ -112,83 +101,55 @@ impl Pending {
         patience: &mut Patience,
     ) -> Poll<Result<Answer, SendError>> {
         let Some(connection) = &mut self.connection else { return Poll::Ready(Err(SendError::gone())) };
-        connection.signal().listen(cx.waker());
-        if connection.signal().is_woken() {
-            connection.drive();
-            if connection.is_finished() {
-                return self.poll_finished();
+        if let Err(error) = connection.poll_write(cx) {
+            return Poll::Ready(Err(self.failed(SendErrorKind::Content, Some(error))));
+        }
+        loop {
+            match connection.take_head() {
+                Ok(Some(head)) if is_final(head.status) => return Poll::Ready(self.answered(head)),
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                Err(malformed) => {
+                    return Poll::Ready(Err(self.failed(SendErrorKind::Malformed, Some(malformed.into()))));
+                }
+            }
+            match connection.poll_read(cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(self.lost(None))),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.lost(Some(error)))),
+                Poll::Pending => break,
             }
         }
-        if let Poll::Ready(sent) = self.poll_response() {
-            return Poll::Ready(self.finish(sent));
-        }
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Err(SendError::gone())) };
-        if patience.poll_over(connection).is_ready() {
+        if patience.poll_over(connection, cx).is_ready() {
             return Poll::Ready(Err(self.error(SendErrorKind::TimedOut, None)));
-        }
-        if connection.signal().is_woken() {
-            cx.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
-    /// Only driving the connection makes the response ready, so nobody needs to be woken for it.
-    fn poll_response(&mut self) -> Poll<Sent> {
-        self.response.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-    }
-
-    /// The connection ended: either the answer is there, or the request comes back, or there is an error.
-    fn poll_finished(&mut self) -> Poll<Result<Answer, SendError>> {
-        let mut response = self.poll_response();
-        if response.is_pending()
-            && let Some(connection) = &mut self.connection
-        {
-            connection.close();
-            response = self.poll_response();
+    fn answered(&mut self, head: Head) -> Result<Answer, SendError> {
+        let Some(connection) = self.connection.take() else { return Err(SendError::gone()) };
+        if self.reused {
+            connection.was_kept();
         }
-        Poll::Ready(match response {
-            Poll::Ready(sent) => self.finish(sent),
-            Poll::Pending => {
-                let error = self.error(SendErrorKind::Lost, None);
-                self.connection = None;
-                Err(error)
-            }
-        })
+        Ok(Answer::new(connection, head, self.reused))
     }
 
-    fn finish(&mut self, sent: Sent) -> Result<Answer, SendError> {
-        let result = match sent {
-            Ok(response) => match self.connection.take() {
-                Some(connection) => {
-                    if self.reused {
-                        connection.was_kept();
-                    }
-                    Ok(Answer::new(connection, response, self.reused))
-                }
-                None => Err(SendError::gone()),
-            },
-            Err(error) => Err(self.failed(error)),
-        };
+    /// The stream ended.
+    fn lost(&mut self, source: Option<io::Error>) -> SendError {
+        let nothing_left = self.connection.as_ref().is_some_and(|connection| connection.written() == 0);
+        let kind = if nothing_left { SendErrorKind::NotSent } else { SendErrorKind::Lost };
+        self.failed(kind, source.map(Into::into))
+    }
+
+    /// The last that is heard of it.
+    fn failed(&mut self, kind: SendErrorKind, source: Option<ContentError>) -> SendError {
+        let error = self.error(kind, source);
         self.connection = None;
-        result
+        error
     }
 
-    fn failed(&self, mut error: TrySendError<Request<Sending>>) -> SendError {
-        let request = error.take_message().map(Box::new);
-        let source = error.into_error();
-        let signal = self.connection.as_ref().map(Connection::signal);
-        let kind = match signal {
-            _ if request.is_some() => SendErrorKind::NotSent,
-            Some(signal) if signal.has_content_failed() => SendErrorKind::Content,
-            Some(signal) if signal.written() == 0 => SendErrorKind::NotSent,
-            _ if source.is_parse() => SendErrorKind::Malformed,
-            _ => SendErrorKind::Lost,
-        };
-        SendError { request, ..self.error(kind, Some(source)) }
-    }
-
-    fn error(&self, kind: SendErrorKind, source: Option<hyper::Error>) -> SendError {
-        let answered = self.connection.as_ref().is_none_or(|connection| connection.signal().read() > 0);
+    fn error(&self, kind: SendErrorKind, source: Option<ContentError>) -> SendError {
+        let answered = self.connection.as_ref().is_none_or(Connection::is_answered);
         if let Some(connection) = self.connection.as_ref().filter(|_| self.reused && !answered)
             && matches!(kind, SendErrorKind::NotSent | SendErrorKind::Lost)
         {
@@ -196,6 +157,10 @@ impl Pending {
         }
         SendError { kind, reused: self.reused, answered, request: None, source }
     }
+}
+
+fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 impl fmt::Debug for Pending {
@@ -217,15 +182,12 @@ impl Patience {
         Self { time, armed: false, written: None }
     }
 
-    fn poll_over(&mut self, connection: &mut Connection) -> Poll<()> {
-        let left = |connection: &Connection| {
-            let signal = connection.signal();
-            (!signal.is_sent()).then(|| signal.written())
-        };
+    fn poll_over(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<()> {
+        let left = |connection: &Connection| (!connection.is_sent()).then(|| connection.written());
         if !self.armed || (self.written.is_some() && left(connection).is_none()) {
             self.arm(connection, left(connection));
         }
-        while connection.poll_expired().is_ready() {
+        while connection.poll_expired(cx).is_ready() {
             let written = left(connection);
             if written == self.written {
                 return Poll::Ready(());
@@ -245,27 +207,26 @@ impl Patience {
 /// The head of an answer, and its content as it comes.
 #[derive(Debug)]
 pub struct Answer {
-    /// The answer. hyper has taken nothing out of its fields; a reason phrase that is not the usual one is an
-    /// extension.
+    /// The answer, with all of its fields; a reason phrase that is not the usual one is an extension.
     pub response: Response<ResponseBody>,
     sent: bool,
     reused: bool,
 }
 
 impl Answer {
-    fn new(mut connection: Connection, response: Response<Incoming>, reused: bool) -> Self {
-        let sent = connection.signal().is_sent();
-        let (mut head, incoming) = response.into_parts();
-        if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            // Not used: the socket is handed over as it is, see `into_tunnel`.
-            head.extensions.remove::<OnUpgrade>();
-        } else if !sent {
+    fn new(mut connection: Connection, head: Head, reused: bool) -> Self {
+        let sent = connection.is_sent();
+        if !sent && head.status != StatusCode::SWITCHING_PROTOCOLS {
             connection.detach();
         }
-        // hyper would speak HTTP/1.0 to this upstream from now on, which has no content of unknown length.
-        let keep = head.version == Version::HTTP_11;
-        let body = ResponseBody::new(incoming, connection, keep);
-        Self { response: Response::from_parts(head, body), sent, reused }
+        let mut response = Response::new(ResponseBody::new(head.content, connection, head.keep));
+        *response.status_mut() = head.status;
+        *response.version_mut() = head.version;
+        *response.headers_mut() = head.headers;
+        if let Some(reason) = head.reason.and_then(|reason| ReasonPhrase::try_from(reason).ok()) {
+            response.extensions_mut().insert(reason);
+        }
+        Self { response, sent, reused }
     }
 
     /// Whether all of the request, content included, had been accepted by the kernel when this head was there.

@@ -171,8 +171,8 @@ impl Pool {
             return true;
         }
         // Nothing but writes never uses a connection twice while it is not known; so it is looked how the oldest fares.
-        let mut idle = self.shard(core).idle.lock();
-        if let Some(oldest) = idle.stack.first_mut()
+        let idle = self.shard(core).idle.lock();
+        if let Some(oldest) = idle.stack.first()
             && now.saturating_duration_since(oldest.idle_since) >= KEPT_AFTER
             && oldest.is_alive()
         {
@@ -200,7 +200,7 @@ impl Pool {
     pub(super) fn take(&self, core: usize, idle_max: Duration, now: Instant) -> Option<Box<Inner>> {
         let shard = self.shard(core);
         loop {
-            let mut inner = shard.idle.lock().take(core, idle_max, now)?;
+            let inner = shard.idle.lock().take(core, idle_max, now)?;
             if inner.is_alive() {
                 shard.reused.fetch_add(1, Ordering::Relaxed);
                 return Some(inner);
@@ -317,9 +317,12 @@ impl Idle {
         });
         let too_many = self.stack.len() >= IDLE_PER_CORE_MAX;
         let spare = if too_old || too_many { self.spare(trusted || too_old) } else { None };
-        match &self.keeper {
-            Keeper::Waits(waker) => inner.signal.listen(waker),
-            Keeper::None | Keeper::Starting => inner.signal.listen(Waker::noop()),
+        let mut inner = inner;
+        if let Keeper::Waits(waker) = &self.keeper
+            && !inner.watch(waker)
+        {
+            // Closed right behind its answer; nobody needs to come across it.
+            waker.wake_by_ref();
         }
         self.stack.push(inner);
         let start = matches!(self.keeper, Keeper::None);
@@ -353,9 +356,8 @@ impl Keeping {
         idle.keeper = Keeper::Waits(cx.waker().clone());
         let mut at = 0;
         while let Some(inner) = idle.stack.get_mut(at) {
-            inner.signal.listen(cx.waker());
             let old = now.saturating_duration_since(inner.idle_since) > pool.times.keep_idle_max;
-            if old || !inner.is_alive_for_sure() {
+            if old || !inner.watch(cx.waker()) {
                 if !old {
                     pool.found_closed(inner.idle_since);
                 }

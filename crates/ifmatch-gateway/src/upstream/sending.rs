@@ -1,33 +1,28 @@
 //! The content of a request, on its way to the upstream.
 
-use super::signal::Signal;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
-use http::{HeaderMap, Request, Version};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use parking_lot::Mutex;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// Any error of content that comes from elsewhere.
 pub type ContentError = Box<dyn Error + Send + Sync>;
 
-/// The content of a request. Says to the connection when it was handed over to its end.
+/// The content of a request. Never longer or shorter than it was announced: then it ends with an error.
 pub struct Sending {
     content: Content,
     /// How many bytes are announced and not handed over yet; `None`: it ends when it ends.
     left: Option<u64>,
-    signal: Option<Arc<Signal>>,
 }
 
 enum Content {
     Empty,
     Whole(Bytes),
-    Incoming(Incoming),
     /// In a mutex only so that it can be shared, as errors are that carry it; nobody ever waits for it.
     Stream(Mutex<Pin<Box<dyn Body<Data = Bytes, Error = ContentError> + Send>>>),
 }
@@ -43,11 +38,6 @@ impl Sending {
         Self::new(if bytes.is_empty() { Content::Empty } else { Content::Whole(bytes) })
     }
 
-    /// The content of a request as it comes in.
-    pub fn incoming(body: Incoming) -> Self {
-        Self::new(Content::Incoming(body))
-    }
-
     /// Any other body, such as one read from a file.
     pub fn stream(body: impl Body<Data = Bytes, Error = ContentError> + Send + 'static) -> Self {
         Self::new(Content::Stream(Mutex::new(Box::pin(body))))
@@ -57,37 +47,36 @@ impl Sending {
         let left = match &content {
             Content::Empty => Some(0),
             Content::Whole(bytes) => Some(bytes.len() as u64),
-            Content::Incoming(body) => body.size_hint().exact(),
             Content::Stream(body) => body.lock().size_hint().exact(),
         };
-        Self { content, left, signal: None }
+        Self { content, left }
     }
 
-    pub(super) fn report_to(&mut self, signal: &Arc<Signal>) {
-        self.signal = Some(Arc::clone(signal));
+    /// How long it is: as it knows by itself, or as the head says; `None` if neither does.
+    pub(super) fn length(&self, head: &HeaderMap) -> Option<u64> {
+        self.left.or_else(|| announced(head))
+    }
+
+    /// All of it, if it is there.
+    pub(super) fn all(&self) -> Option<Bytes> {
+        match &self.content {
+            Content::Empty => Some(Bytes::new()),
+            Content::Whole(bytes) => Some(bytes.clone()),
+            Content::Stream(_) => None,
+        }
+    }
+
+    /// Takes it out, to be sent as content of this length.
+    pub(super) fn take(&mut self, length: Option<u64>) -> Self {
+        let content = std::mem::replace(&mut self.content, Content::Empty);
+        Self { content, left: length }
     }
 
     fn account(&mut self, frame: &Frame<Bytes>) -> Result<(), ContentError> {
         if let (Some(left), Some(data)) = (&mut self.left, frame.data_ref()) {
             *left = left.checked_sub(data.len() as u64).ok_or("more content than was announced")?;
         }
-        if frame.is_trailers() || self.is_end_stream() {
-            self.ended();
-        }
         Ok(())
-    }
-
-    fn ended(&self) {
-        if let Some(signal) = &self.signal {
-            signal.content_ended();
-        }
-    }
-
-    fn failed(&self, error: ContentError) -> ContentError {
-        if let Some(signal) = &self.signal {
-            signal.content_failed();
-        }
-        error
     }
 }
 
@@ -107,35 +96,25 @@ impl Body for Sending {
                 this.content = Content::Empty;
                 Some(Ok(Frame::data(bytes)))
             }
-            Content::Incoming(body) => {
-                ready!(Pin::new(body).poll_frame(cx)).map(|frame| frame.map_err(Into::into))
-            }
             Content::Stream(body) => ready!(body.get_mut().as_mut().poll_frame(cx)),
         };
         Poll::Ready(match frame {
-            Some(Ok(frame)) => Some(match this.account(&frame) {
-                Ok(()) => Ok(frame),
-                Err(error) => Err(this.failed(error)),
-            }),
-            Some(Err(error)) => Some(Err(this.failed(error))),
+            Some(Ok(frame)) => Some(this.account(&frame).map(|()| frame)),
             None if this.left.is_some_and(|left| left > 0) => {
-                Some(Err(this.failed("less content than was announced".into())))
+                Some(Err("less content than was announced".into()))
             }
-            None => {
-                this.ended();
-                None
-            }
+            other => other,
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.left == Some(0)
-            || match &self.content {
-                Content::Empty => true,
-                Content::Whole(_) => false,
-                Content::Incoming(body) => body.is_end_stream(),
-                Content::Stream(body) => body.lock().is_end_stream(),
-            }
+        match (&self.content, self.left) {
+            // Who has announced more is polled once more, and found out.
+            (_, Some(left)) => left == 0,
+            (Content::Empty, None) => true,
+            (Content::Whole(_), None) => false,
+            (Content::Stream(body), None) => body.lock().is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -146,33 +125,6 @@ impl Body for Sending {
 impl fmt::Debug for Sending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending").field("left", &self.left).finish_non_exhaustive()
-    }
-}
-
-/// Makes the framing fields say what the content is, whatever they said before. hyper believes them: a length that is
-/// wrong would let the rest of the content be taken for the next request, and content of unknown length of a GET would
-/// silently not be sent.
-pub(super) fn frame(request: &mut Request<Sending>) {
-    *request.version_mut() = Version::HTTP_11;
-    if request.body().left.is_none() {
-        let announced = announced(request.headers());
-        request.body_mut().left = announced;
-    }
-    let left = request.body().left;
-    let headers = request.headers_mut();
-    match left {
-        Some(bytes) => {
-            if headers.contains_key(TRANSFER_ENCODING) {
-                headers.remove(TRANSFER_ENCODING);
-            }
-            if headers.contains_key(CONTENT_LENGTH) && announced(headers) != Some(bytes) {
-                headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes));
-            }
-        }
-        None => {
-            headers.remove(CONTENT_LENGTH);
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
     }
 }
 
@@ -189,16 +141,6 @@ mod tests {
     use super::*;
     use http_body_util::BodyExt;
 
-    fn framed(body: Sending, fields: &[(&'static str, &'static str)]) -> Vec<String> {
-        let mut request = Request::new(body);
-        for (name, value) in fields {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
-        }
-        frame(&mut request);
-        let fields = request.headers().iter();
-        fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
-    }
-
     /// A body that does not say how long it is.
     struct Untold(Option<&'static str>);
 
@@ -211,34 +153,43 @@ mod tests {
         ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
             Poll::Ready(self.0.take().map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes())))))
         }
-    }
-
-    #[test]
-    fn framing_says_what_the_content_is() {
-        assert_eq!(framed(Sending::empty(), &[]), Vec::<String>::new());
-        assert_eq!(framed(Sending::empty(), &[("content-length", "0")]), ["content-length: 0"]);
-        assert_eq!(framed(Sending::empty(), &[("content-length", "5")]), ["content-length: 0"]);
-        assert_eq!(framed(Sending::empty(), &[("transfer-encoding", "chunked")]), Vec::<String>::new());
-        let whole = || Sending::whole(Bytes::from_static(b"abc"));
-        let fields = [("content-length", "7"), ("content-length", "3"), ("a", "b")];
-        assert_eq!(framed(whole(), &fields), ["content-length: 3", "a: b"]);
-        assert_eq!(framed(whole(), &[("transfer-encoding", "gzip")]), Vec::<String>::new());
-        let untold = || Sending::stream(Untold(Some("abc")));
-        assert_eq!(framed(untold(), &[("content-length", "3")]), ["content-length: 3"]);
-        assert_eq!(framed(untold(), &[("content-length", "+3")]), ["transfer-encoding: chunked"]);
-        assert_eq!(framed(untold(), &[]), ["transfer-encoding: chunked"]);
+        fn is_end_stream(&self) -> bool {
+            self.0.is_none()
+        }
     }
 
     #[tokio::test]
     async fn content_must_be_as_long_as_announced() {
-        for (length, good) in [("2", false), ("3", true), ("4", false)] {
-            let mut request = Request::new(Sending::stream(Untold(Some("abc"))));
-            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static(length));
-            frame(&mut request);
-            let signal = Arc::new(Signal::default());
-            request.body_mut().report_to(&signal);
-            assert_eq!(request.into_body().collect().await.is_ok(), good, "{length}");
-            assert_eq!(signal.has_content_failed(), !good, "{length}");
+        for (length, good) in [(2, false), (3, true), (4, false)] {
+            let mut content = Sending::stream(Untold(Some("abc"))).take(Some(length));
+            let mut frames = Vec::new();
+            while !content.is_end_stream()
+                && let Some(frame) = content.frame().await
+            {
+                frames.push(frame.is_ok());
+                if frame.is_err() {
+                    break;
+                }
+            }
+            assert_eq!(frames.last(), Some(&good), "{length}");
+        }
+    }
+
+    #[test]
+    fn who_knows_the_length_says_it() {
+        let said = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (CONTENT_LENGTH, http::HeaderValue::from_static(line)));
+            lines.fold(HeaderMap::new(), |mut head, (name, value)| {
+                head.append(name, value);
+                head
+            })
+        };
+        assert_eq!(Sending::empty().length(&said(&["5"])), Some(0));
+        assert_eq!(Sending::whole("abc".into()).length(&said(&["7"])), Some(3));
+        let untold = || Sending::stream(Untold(Some("abc")));
+        assert_eq!(untold().length(&said(&["3"])), Some(3));
+        for unclear in [&[][..], &["+3"], &["3", "3"], &["99999999999999999999"]] {
+            assert_eq!(untold().length(&said(unclear)), None, "{unclear:?}");
         }
     }
 }

@@ -1,0 +1,469 @@
+//! What comes back from the upstream, told apart: heads of answers, and where their content ends.
+//!
+//! `httparse` reads the lines; here is what follows from them (RFC 9112, Sections 6 and 7). Strict where two readers could
+//! differ: what has no single meaning is malformed, and a connection whose content ended in a doubtful way is not used again.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use std::fmt;
+use std::mem::MaybeUninit;
+
+/// Largest head of an answer, and largest trailers, in bytes. Past it: malformed.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Most field lines of a head or of trailers. Past it: malformed.
+const FIELDS_MAX: usize = 100;
+/// Most that extensions of all chunks of one answer may take, in bytes. Past it: malformed.
+const EXTENSION_BYTES_MAX: usize = 16 << 10;
+
+/// What came is not HTTP, or more of it than may be; in a few words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Malformed(&'static str);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl From<Malformed> for std::io::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, malformed)
+    }
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) headers: HeaderMap,
+    /// The reason phrase, if it is not the usual one.
+    pub(super) reason: Option<Bytes>,
+    pub(super) content: Content,
+    /// Whether the connection may be used again behind the content.
+    pub(super) keep: bool,
+}
+
+/// Where the content of an answer ends (RFC 9112, Section 6.3).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Content {
+    /// After this many bytes.
+    Length(u64),
+    /// Behind its last chunk.
+    Chunked(Chunks),
+    /// With the connection.
+    ToEnd,
+}
+
+impl Content {
+    /// That there is none, or no more.
+    pub(super) const NONE: Self = Self::Length(0);
+}
+
+/// How far input has been looked through for the end of a head: to the beginning of this line.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Scanned(usize);
+
+impl Scanned {
+    /// How long the head is, with the empty line behind it; `None` if that has not come yet.
+    fn end(&mut self, input: &[u8]) -> Option<usize> {
+        while let Some(at) = memchr::memchr(b'\n', &input[self.0..]) {
+            let line = &input[self.0..self.0 + at];
+            self.0 += at + 1;
+            if matches!(line, b"" | b"\r") {
+                return Some(std::mem::take(self).0);
+            }
+        }
+        None
+    }
+}
+
+/// Takes the head of an answer from the input. `None`: there is not enough of it yet.
+pub(super) fn head(
+    input: &mut BytesMut,
+    scanned: &mut Scanned,
+    of_head_request: bool,
+) -> Result<Option<Head>, Malformed> {
+    let is_first_look = scanned.0 == 0;
+    let Some(end) = scanned.end(input) else {
+        if input.len() > HEAD_BYTES_MAX {
+            return Err(Malformed("the head of the answer is too large"));
+        }
+        // Whoever speaks something else than HTTP may never send an empty line.
+        if is_first_look {
+            let mut none = [];
+            let mut answer = httparse::Response::new(&mut none);
+            answer.parse(input).or_else(incomplete)?;
+        }
+        return Ok(None);
+    };
+    if end > HEAD_BYTES_MAX {
+        return Err(Malformed("the head of the answer is too large"));
+    }
+    parse(&input.split_to(end).freeze(), of_head_request).map(Some)
+}
+
+/// What can be parsed no further for want of room or of bytes may still be the beginning of something good.
+fn incomplete(error: httparse::Error) -> Result<httparse::Status<usize>, Malformed> {
+    match error {
+        httparse::Error::TooManyHeaders => Ok(httparse::Status::Partial),
+        _ => Err(Malformed("the answer does not begin as HTTP does")),
+    }
+}
+
+fn parse(head: &Bytes, of_head_request: bool) -> Result<Head, Malformed> {
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed =
+        httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut answer, head, &mut lines);
+    match parsed {
+        Ok(httparse::Status::Complete(bytes)) if bytes == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Malformed("the answer has more than 100 field lines"));
+        }
+        _ => return Err(Malformed("the head of the answer is not HTTP")),
+    }
+    let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(Malformed("the answer has no status"))?;
+    let version = if answer.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    let reason =
+        answer.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
+    let reason = reason.map(|reason| head.slice_ref(reason.as_bytes()));
+    let headers = fields(head, answer.headers)?;
+    let content = content(status, version, &headers, of_head_request)?;
+    let keep = content != Content::ToEnd && keeps(version, &headers);
+    let mut head = Head { status, version, headers, reason, content, keep };
+    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.remove(CONTENT_LENGTH).is_some() {
+        // The coding goes before the length (RFC 9112, Section 6.3), and something is wrong with the upstream.
+        head.keep = false;
+    }
+    Ok(head)
+}
+
+fn fields(of: &Bytes, lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Malformed> {
+    let bad = Malformed("a field of the answer is not one");
+    let mut fields = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| bad)?;
+        let value = HeaderValue::from_maybe_shared(of.slice_ref(line.value)).map_err(|_| bad)?;
+        fields.append(name, value);
+    }
+    Ok(fields)
+}
+
+/// RFC 9112, Section 9.3. What was HTTP/1.0 once is not asked for more: it has no content of unknown length.
+fn keeps(version: Version, headers: &HeaderMap) -> bool {
+    let mut options =
+        headers.get_all(CONNECTION).iter().flat_map(|line| line.as_bytes().split(|&b| b == b','));
+    version == Version::HTTP_11 && !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+/// RFC 9112, Section 6.3.
+fn content(
+    status: StatusCode,
+    version: Version,
+    headers: &HeaderMap,
+    of_head_request: bool,
+) -> Result<Content, Malformed> {
+    if of_head_request || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
+        return Ok(Content::NONE);
+    }
+    if let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+        if version == Version::HTTP_10 {
+            return Err(Malformed("the answer is HTTP/1.0 and has a transfer coding"));
+        }
+        let last = last.as_bytes().rsplit(|&b| b == b',').next().unwrap_or_default();
+        let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        return Ok(if chunked { Content::Chunked(Chunks::default()) } else { Content::ToEnd });
+    }
+    let mut length = None;
+    for line in headers.get_all(CONTENT_LENGTH) {
+        for one in line.as_bytes().split(|&b| b == b',') {
+            let said = decimal(one.trim_ascii()).ok_or(Malformed("the answer's length is not a number"))?;
+            if length.replace(said).is_some_and(|before| before != said) {
+                return Err(Malformed("the answer has two lengths"));
+            }
+        }
+    }
+    Ok(length.map_or(Content::ToEnd, Content::Length))
+}
+
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+/// Content in chunks (RFC 9112, Section 7.1), as far as it has been read.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Chunks {
+    at: At,
+    /// The size of this chunk, as far as it was read, and then what is left of it.
+    left: u64,
+    extension_bytes: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum At {
+    #[default]
+    SizeBegins,
+    Size,
+    /// Blanks behind the size.
+    Blank,
+    Extension,
+    SizeEnds,
+    Data,
+    DataEnds,
+    DataEndsLf,
+    Trailers,
+}
+
+/// What was found next in chunks.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing that is complete.
+    Nothing,
+    Data(Bytes),
+    /// The end, with the trailers if there are some.
+    End(Option<HeaderMap>),
+}
+
+impl Chunks {
+    /// Takes what comes next from the input.
+    pub(super) fn next(&mut self, input: &mut BytesMut, scanned: &mut Scanned) -> Result<Found, Malformed> {
+        loop {
+            match self.at {
+                At::Data => {
+                    let bytes = usize::try_from(self.left).unwrap_or(usize::MAX).min(input.len());
+                    if bytes == 0 {
+                        return Ok(Found::Nothing);
+                    }
+                    self.left -= bytes as u64;
+                    if self.left == 0 {
+                        self.at = At::DataEnds;
+                    }
+                    return Ok(Found::Data(input.split_to(bytes).freeze()));
+                }
+                At::Trailers => return trailers(input, scanned),
+                _ => {
+                    let bytes = self.line(input)?;
+                    drop(input.split_to(bytes));
+                    if !matches!(self.at, At::Data | At::Trailers) {
+                        return Ok(Found::Nothing);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads on to the beginning of data or trailers; how many bytes were used.
+    fn line(&mut self, input: &[u8]) -> Result<usize, Malformed> {
+        let bad = Err(Malformed("a chunk of the answer has no size"));
+        for (index, &byte) in input.iter().enumerate() {
+            self.at = match (self.at, byte) {
+                (At::SizeBegins | At::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                    let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
+                    let Some(left) = self.left.checked_mul(16) else { return bad };
+                    self.left = left + digit;
+                    At::Size
+                }
+                (At::Size | At::Blank, b' ' | b'\t') => At::Blank,
+                (At::Size | At::Blank, b';') => At::Extension,
+                (At::Size | At::Blank | At::Extension, b'\r') => At::SizeEnds,
+                (At::Extension, b'\n') => return bad,
+                (At::Extension, _) => {
+                    self.extension_bytes += 1;
+                    if self.extension_bytes > EXTENSION_BYTES_MAX {
+                        return Err(Malformed("the chunks of the answer have too long extensions"));
+                    }
+                    At::Extension
+                }
+                (At::SizeEnds, b'\n') if self.left == 0 => At::Trailers,
+                (At::SizeEnds, b'\n') => At::Data,
+                (At::DataEnds, b'\r') => At::DataEndsLf,
+                (At::DataEndsLf, b'\n') => At::SizeBegins,
+                _ => return bad,
+            };
+            if matches!(self.at, At::Data | At::Trailers) {
+                return Ok(index + 1);
+            }
+        }
+        Ok(input.len())
+    }
+}
+
+fn trailers(input: &mut BytesMut, scanned: &mut Scanned) -> Result<Found, Malformed> {
+    let end = scanned.end(input);
+    if end.unwrap_or(input.len()) > HEAD_BYTES_MAX {
+        return Err(Malformed("the trailers of the answer are too large"));
+    }
+    let Some(end) = end else { return Ok(Found::Nothing) };
+    let all = input.split_to(end).freeze();
+    let mut lines = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    match httparse::parse_headers(&all, &mut lines) {
+        Ok(httparse::Status::Complete((bytes, []))) if bytes == all.len() => Ok(Found::End(None)),
+        Ok(httparse::Status::Complete((bytes, lines))) if bytes == all.len() => {
+            Ok(Found::End(Some(fields(&all, lines)?)))
+        }
+        _ => Err(Malformed("the trailers of the answer are not fields")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an answer comes to when it arrives in pieces of this size: its head, its content, its trailers, and what is left.
+    fn read(
+        answer: &str,
+        piece_bytes: usize,
+    ) -> Result<(u16, String, Option<HeaderMap>, bool, String), Malformed> {
+        let (mut input, mut scanned) = (BytesMut::new(), Scanned::default());
+        let (mut head, mut content, mut trailers) = (None, BytesMut::new(), None);
+        for piece in answer.as_bytes().chunks(piece_bytes) {
+            input.extend_from_slice(piece);
+            if head.is_none() {
+                head = super::head(&mut input, &mut scanned, false)?;
+            }
+            while let Some(head) = &mut head {
+                match &mut head.content {
+                    Content::Length(left) if *left > 0 && !input.is_empty() => {
+                        let data = input.split_to(input.len().min(usize::try_from(*left).unwrap()));
+                        *left -= data.len() as u64;
+                        content.extend_from_slice(&data);
+                    }
+                    Content::Chunked(chunks) => match chunks.next(&mut input, &mut scanned)? {
+                        Found::Nothing => break,
+                        Found::Data(data) => content.extend_from_slice(&data),
+                        Found::End(fields) => {
+                            trailers = fields;
+                            head.content = Content::NONE;
+                        }
+                    },
+                    Content::ToEnd => {
+                        content.extend_from_slice(&input.split());
+                        break;
+                    }
+                    Content::Length(_) => break,
+                }
+            }
+        }
+        let head = head.ok_or(Malformed("cut"))?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Ok((head.status.as_u16(), text(&content), trailers, head.keep, text(&input)))
+    }
+
+    #[test]
+    fn pieces_make_no_difference() {
+        for (answer, content, trailer, keep, left) in [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcdef", "abc", None, true, "def"),
+            ("HTTP/1.1 200\r\ncontent-length: 3, 3\r\ncontent-length: 3\r\n\r\nabc", "abc", None, true, ""),
+            ("HTTP/1.1 200 OK\r\nconnection: a, Close\r\ncontent-length: 0\r\n\r\n", "", None, false, ""),
+            ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\na", "a", None, false, ""),
+            ("HTTP/1.1 200 OK\r\n\r\nabc", "abc", None, false, ""),
+            ("HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "", None, true, "0\r\n\r\n"),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n+",
+                "0123456789",
+                None,
+                true,
+                "+",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n1 \r\na\r\n0;e\r\nx: 1\r\n\r\n",
+                "a",
+                Some("1"),
+                true,
+                "",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 9\r\n\r\n1\r\na\r\n0\r\n\r\n",
+                "a",
+                None,
+                false,
+                "",
+            ),
+            ("HTTP/1.1 200 OK\ncontent-length: 1\n\na", "a", None, true, ""),
+        ] {
+            for piece_bytes in [1, 2, 3, 5, 8, 1000] {
+                let (_, got, trailers, kept, rest) = read(answer, piece_bytes).unwrap();
+                assert_eq!(
+                    (got.as_str(), kept, rest.as_str()),
+                    (content, keep, left),
+                    "{answer:?} {piece_bytes}"
+                );
+                assert_eq!(trailers.map(|fields| fields["x"].clone()), trailer.map(HeaderValue::from_static));
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_single_meaning_is_malformed() {
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+            "HTTP/1.1 200 OK\r\ncontent-length: 1, 2\r\n\r\nab",
+            "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\na",
+            "HTTP/1.1 200 OK\r\ncontent-length: \r\n\r\na",
+            "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\na",
+            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\n content-length: 1\r\n\r\na",
+            "HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\na",
+            "HTTP/2 200 OK\r\n\r\n",
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 99 Low\r\n\r\n",
+        ] {
+            for piece_bytes in [1, 7, 1000] {
+                assert!(read(answer, piece_bytes).is_err(), "{answer:?} {piece_bytes}");
+            }
+        }
+        for chunks in [
+            "\r\n",
+            ";x\r\n",
+            "-1\r\n",
+            "0x1\r\n",
+            "1\n",
+            "1\r\rab",
+            "1\r\nab",
+            "1\r\na\n",
+            "11111111111111111\r\n",
+            "1 1\r\n",
+            "1;\n\r\n",
+            "0\r\nno field\r\n\r\n",
+            "0\r\n folded: 1\r\n\r\n",
+        ] {
+            let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
+            for piece_bytes in [1, 7, 1000] {
+                assert!(read(&answer, piece_bytes).is_err(), "{chunks:?} {piece_bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let long = |bytes| format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "v".repeat(bytes));
+        assert!(read(&long(HEAD_BYTES_MAX - 100), 4096).is_ok());
+        assert!(read(&long(HEAD_BYTES_MAX), 4096).is_err());
+        let many = |fields| format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: 1\r\n".repeat(fields));
+        assert!(read(&many(FIELDS_MAX), 4096).is_ok());
+        assert!(read(&many(FIELDS_MAX + 1), 4096).is_err());
+        let chunked =
+            |chunks: &str| format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}0\r\n\r\n");
+        let extended = |bytes| chunked(&format!("1;{}\r\na\r\n", "e".repeat(bytes)));
+        assert!(read(&extended(EXTENSION_BYTES_MAX), 4096).is_ok());
+        assert!(read(&extended(EXTENSION_BYTES_MAX + 1), 4096).is_err());
+        let small = "1;eeee\r\na\r\n".repeat(EXTENSION_BYTES_MAX / 4 + 1);
+        assert!(read(&chunked(&small), 4096).is_err());
+        let trailing = format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n{}",
+            "x: 1\r\n".repeat(HEAD_BYTES_MAX / 6 + 1)
+        );
+        assert!(read(&trailing, 4096).is_err());
+    }
+}

@@ -1,0 +1,358 @@
+//! A request on its way out: its head, and its content as far as the socket takes it.
+
+use super::sending::{ContentError, Sending};
+use bytes::{Buf, Bytes};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request};
+use http_body::Body;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::AsyncWrite;
+
+/// A piece of content up to this long goes out together with what stands before it, in bytes. To copy it costs less than to
+/// send from two places.
+const COPIED_BYTES_MAX: usize = 4 << 10;
+/// How much memory is kept for the next request, in bytes.
+const KEPT_BYTES_MAX: usize = 32 << 10;
+
+/// What of a request has not been accepted by the kernel yet.
+#[derive(Default)]
+pub(super) struct Writing {
+    /// The head, sizes of chunks, and small pieces of content.
+    buffer: Vec<u8>,
+    /// How much of the buffer has gone out.
+    from: usize,
+    /// A piece of content that is too large to be copied. It goes out behind the buffer.
+    piece: Bytes,
+    /// What closes that piece.
+    close: &'static [u8],
+    /// What is left of the content; `None` once all of it was taken.
+    content: Option<Sending>,
+    /// Nothing but the head is in the buffer. It waits for the first piece of content, if that is there already.
+    head_only: bool,
+    chunked: bool,
+    /// Bytes of this request that the kernel accepted.
+    written: u64,
+    broken: bool,
+}
+
+/// How far a request has got.
+#[derive(Debug)]
+pub(super) enum Wrote {
+    /// All of it was accepted by the kernel.
+    All,
+    /// The way out is broken. That is not the end: the upstream may have answered before it stopped to listen, and that
+    /// answer counts.
+    Broken(io::Error),
+}
+
+impl Writing {
+    /// Puts the head of a request into the buffer, and its content if that is there as a whole; other content is taken out of
+    /// the request.
+    pub(super) fn begin(&mut self, request: &mut Request<Sending>) {
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BYTES_MAX);
+        (self.from, self.piece, self.close) = (0, Bytes::new(), b"");
+        (self.content, self.written, self.broken) = (None, 0, false);
+        let length = request.body().length(request.headers());
+        (self.chunked, self.head_only) = (length.is_none(), true);
+        head(request, length, &mut self.buffer);
+        match request.body().all() {
+            Some(bytes) => self.stage(bytes, true),
+            None if length == Some(0) => {}
+            None => self.content = Some(request.body_mut().take(length)),
+        }
+    }
+
+    /// Bytes of this request that the kernel accepted.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Whether the kernel has accepted all of it.
+    pub(super) fn is_sent(&self) -> bool {
+        self.content.is_none() && !self.broken && !self.has_staged()
+    }
+
+    fn has_staged(&self) -> bool {
+        self.from < self.buffer.len() || !self.piece.is_empty() || !self.close.is_empty()
+    }
+
+    /// Writes what can be written now. An error is that of the content; then the request must be cut.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut socket: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<Result<Wrote, ContentError>> {
+        loop {
+            if std::mem::take(&mut self.head_only) || !self.has_staged() {
+                let next = self.poll_content(cx)?;
+                if !self.has_staged() {
+                    match next {
+                        Poll::Ready(()) if self.content.is_none() => return Poll::Ready(Ok(Wrote::All)),
+                        Poll::Ready(()) => continue,
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
+            while self.has_staged() {
+                match ready!(self.poll_staged(cx, socket.as_mut())) {
+                    Ok(0) => return Poll::Ready(Ok(self.broken(io::ErrorKind::WriteZero.into()))),
+                    Ok(bytes) => self.accepted(bytes),
+                    Err(error) => return Poll::Ready(Ok(self.broken(error))),
+                }
+            }
+        }
+    }
+
+    fn broken(&mut self, error: io::Error) -> Wrote {
+        self.broken = true;
+        Wrote::Broken(error)
+    }
+
+    /// Whether nothing more can go out.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn poll_staged(
+        &self,
+        cx: &mut Context<'_>,
+        socket: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<io::Result<usize>> {
+        let buffer = &self.buffer[self.from..];
+        if self.piece.is_empty() && self.close.is_empty() {
+            return socket.poll_write(cx, buffer);
+        }
+        let pieces = [buffer, &self.piece, self.close].map(IoSlice::new);
+        socket.poll_write_vectored(cx, &pieces)
+    }
+
+    fn accepted(&mut self, mut bytes: usize) {
+        self.written += bytes as u64;
+        let of_buffer = bytes.min(self.buffer.len() - self.from);
+        self.from += of_buffer;
+        bytes -= of_buffer;
+        let of_piece = bytes.min(self.piece.len());
+        self.piece.advance(of_piece);
+        self.close = &self.close[bytes - of_piece..];
+        if self.from == self.buffer.len() {
+            self.buffer.clear();
+            self.from = 0;
+        }
+    }
+
+    /// Takes the next piece of content, if it is there.
+    fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ContentError>> {
+        let Some(content) = &mut self.content else { return Poll::Ready(Ok(())) };
+        let frame = ready!(Pin::new(&mut *content).poll_frame(cx)).transpose()?;
+        let is_last = content.is_end_stream();
+        match frame.map(http_body::Frame::into_data) {
+            Some(Ok(data)) => {
+                if is_last {
+                    self.content = None;
+                }
+                self.stage(data, is_last);
+            }
+            Some(Err(frame)) => self.end(frame.into_trailers().ok().as_ref()),
+            None => self.end(None),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn stage(&mut self, data: Bytes, is_last: bool) {
+        let close: &'static [u8] = match (self.chunked, is_last) {
+            (true, false) => b"\r\n",
+            (true, true) => b"\r\n0\r\n\r\n",
+            (false, _) => b"",
+        };
+        if data.is_empty() {
+            // A chunk of no length would be the last one.
+            self.buffer.extend_from_slice(close.strip_prefix(b"\r\n").unwrap_or_default());
+            return;
+        }
+        if self.chunked {
+            self.buffer.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+        }
+        if data.len() <= COPIED_BYTES_MAX {
+            self.buffer.extend_from_slice(&data);
+            self.buffer.extend_from_slice(close);
+        } else {
+            (self.piece, self.close) = (data, close);
+        }
+    }
+
+    /// RFC 9112, Section 7.1.2.
+    fn end(&mut self, trailers: Option<&HeaderMap>) {
+        self.content = None;
+        if self.chunked {
+            self.buffer.extend_from_slice(b"0\r\n");
+            for (name, value) in trailers.into_iter().flatten() {
+                field(name.as_str(), value.as_bytes(), &mut self.buffer);
+            }
+            self.buffer.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+/// The head as it goes out. The framing fields say what the content is, whatever they said before: a length that is wrong
+/// would let the rest of the content be taken for the next request.
+fn head(request: &Request<Sending>, length: Option<u64>, to: &mut Vec<u8>) {
+    to.extend_from_slice(request.method().as_str().as_bytes());
+    to.push(b' ');
+    to.extend_from_slice(request.uri().path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    to.extend_from_slice(b" HTTP/1.1\r\n");
+    // Of no content nothing has to be said.
+    let mut untold = length.is_none_or(|bytes| bytes > 0);
+    let mut says_length = false;
+    for (name, value) in request.headers() {
+        if *name == CONTENT_LENGTH {
+            if let Some(bytes) = length
+                && !std::mem::replace(&mut says_length, true)
+            {
+                field(CONTENT_LENGTH.as_str(), bytes.to_string().as_bytes(), to);
+                untold = false;
+            }
+        } else if *name != TRANSFER_ENCODING {
+            field(name.as_str(), value.as_bytes(), to);
+        }
+    }
+    match length {
+        _ if !untold => {}
+        Some(bytes) => field(CONTENT_LENGTH.as_str(), bytes.to_string().as_bytes(), to),
+        None => field(TRANSFER_ENCODING.as_str(), b"chunked", to),
+    }
+    to.extend_from_slice(b"\r\n");
+}
+
+fn field(name: &str, value: &[u8], to: &mut Vec<u8>) {
+    to.extend_from_slice(name.as_bytes());
+    to.extend_from_slice(b": ");
+    to.extend_from_slice(value);
+    to.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use http_body::Frame;
+
+    /// Pieces, and perhaps trailers, of a length that nobody knows.
+    struct Pieces(Vec<Frame<Bytes>>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = ContentError;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, ContentError>>> {
+            Poll::Ready((!self.0.is_empty()).then(|| Ok(self.0.remove(0))))
+        }
+    }
+
+    fn pieces(data: &[&'static [u8]], trailer: Option<&'static str>) -> Sending {
+        let mut frames: Vec<_> = data.iter().map(|data| Frame::data(Bytes::from_static(data))).collect();
+        frames.extend(trailer.map(|value| {
+            Frame::trailers(
+                [("digest".parse().unwrap(), HeaderValue::from_static(value))].into_iter().collect(),
+            )
+        }));
+        Sending::stream(Pieces(frames))
+    }
+
+    /// A socket that takes so many bytes at a time.
+    struct Slow {
+        bytes_max: usize,
+        got: Vec<u8>,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.bytes_max);
+            self.got.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let all = pieces.iter().flat_map(|piece| piece.iter().copied()).collect::<Vec<_>>();
+            self.poll_write(cx, &all)
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn sent(content: Sending, fields: &[(&'static str, &'static str)], bytes_max: usize) -> (String, u64) {
+        let mut request = Request::put("/d").body(content).unwrap();
+        for (name, value) in fields {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        let (mut writing, mut socket) = (Writing::default(), Slow { bytes_max, got: Vec::new() });
+        writing.begin(&mut request);
+        let polled = writing.poll(&mut Context::from_waker(std::task::Waker::noop()), Pin::new(&mut socket));
+        assert!(matches!(polled, Poll::Ready(Ok(Wrote::All))) && writing.is_sent());
+        (String::from_utf8(socket.got).unwrap(), writing.written())
+    }
+
+    fn framed(content: Sending, fields: &[(&'static str, &'static str)]) -> String {
+        sent(content, fields, usize::MAX).0.strip_prefix("PUT /d HTTP/1.1\r\n").unwrap().replace("\r\n", "|")
+    }
+
+    #[test]
+    fn framing_says_what_the_content_is_whatever_was_said_before() {
+        assert_eq!(framed(Sending::empty(), &[]), "|");
+        for before in ["0", "5"] {
+            assert_eq!(framed(Sending::empty(), &[("content-length", before)]), "content-length: 0||");
+        }
+        assert_eq!(framed(Sending::empty(), &[("transfer-encoding", "chunked")]), "|");
+        let whole = || Sending::whole(Bytes::from_static(b"abc"));
+        let fields = [("content-length", "7"), ("content-length", "3"), ("a", "b")];
+        assert_eq!(framed(whole(), &fields), "content-length: 3|a: b||abc");
+        assert_eq!(framed(whole(), &[("transfer-encoding", "gzip")]), "content-length: 3||abc");
+        let untold = || pieces(&[b"abc"], None);
+        assert_eq!(framed(untold(), &[("content-length", "3")]), "content-length: 3||abc");
+        for unclear in ["+3", "3, 3"] {
+            assert_eq!(
+                framed(untold(), &[("content-length", unclear)]),
+                "transfer-encoding: chunked||3|abc|0||"
+            );
+        }
+        assert_eq!(framed(untold(), &[]), "transfer-encoding: chunked||3|abc|0||");
+        // A piece of nothing is not the end.
+        assert_eq!(
+            framed(pieces(&[b"", b"a", b"", b"b"], None), &[]),
+            "transfer-encoding: chunked||1|a|1|b|0||"
+        );
+        assert_eq!(framed(pieces(&[b"a"], Some("x")), &[]), "transfer-encoding: chunked||1|a|0|digest: x||");
+    }
+
+    #[test]
+    fn however_little_the_socket_takes_nothing_is_lost_or_sent_twice() {
+        let large: &'static [u8] = vec![b'x'; 3 * COPIED_BYTES_MAX].leak();
+        for content in [
+            || Sending::whole(Bytes::from_static(b"abc")),
+            || Sending::whole(vec![b'x'; 3 * COPIED_BYTES_MAX].into()),
+            || pieces(&[b"abc", &[b'x'; COPIED_BYTES_MAX + 1], b"d"], Some("1")),
+        ] {
+            let (at_once, bytes) = sent(content(), &[], usize::MAX);
+            assert_eq!(at_once.len() as u64, bytes);
+            for bytes_max in [1, 2, 7, 1000, COPIED_BYTES_MAX] {
+                assert_eq!(sent(content(), &[], bytes_max), (at_once.clone(), bytes), "{bytes_max}");
+            }
+        }
+        assert!(sent(pieces(&[large], None), &[], 5).0.ends_with("xxx\r\n0\r\n\r\n"));
+    }
+}
