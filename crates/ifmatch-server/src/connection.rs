@@ -2,15 +2,15 @@
 
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
+use crate::driven::{Heads, drive, timed};
 use crate::socket::Socket;
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use ifmatch_core::Refusal;
 use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem};
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 /// Pause after the system could not give a connection (no file descriptors), so that the loop does not spin.
@@ -46,6 +46,13 @@ pub(crate) enum Pages<A> {
     Upstream(fn(&A, &HeaderValue, &mut HeaderMap)),
 }
 
+/// What the requests of one connection share.
+struct Served<A, O> {
+    shared: Arc<Shared<A, O>>,
+    peer: Peer,
+    heads: Heads,
+}
+
 /// Accepts and serves until `stop` is ready, then finishes what is under way.
 pub(crate) async fn serve<A, O>(
     listener: TcpListener,
@@ -58,7 +65,7 @@ pub(crate) async fn serve<A, O>(
     <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     O: Observe,
 {
-    let graceful = GracefulShutdown::new();
+    let ending = watch::Sender::new(());
     // Behind a gateway a client that has sent its end has left: its write must not go out when its turn comes at last.
     let half_close = matches!(shared.pages, Pages::Own(_));
     let server = server(half_close);
@@ -76,13 +83,14 @@ pub(crate) async fn serve<A, O>(
                 continue;
             }
         };
-        let connection_shared = Arc::clone(&shared);
         let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
-        let service = service_fn(move |request| answer(Arc::clone(&connection_shared), peer, request));
-        let connection = server
+        let heads = Heads::new();
+        let served = Arc::new(Served { shared: Arc::clone(&shared), peer, heads: heads.clone() });
+        let service = service_fn(move |request| answer(Arc::clone(&served), request));
+        let connection = timed(&server, &heads)
             .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(stream))), service)
             .into_owned();
-        let connection = graceful.watch(connection);
+        let connection = drive(Box::pin(connection), heads, ending.subscribe());
         drop(tokio::spawn(async move {
             // A client that breaks its connection is its own business; what it had sent completely goes on.
             if let Err(error) = connection.await {
@@ -92,7 +100,9 @@ pub(crate) async fn serve<A, O>(
         }));
     }
     drop(listener);
-    if tokio::time::timeout(drain_max, graceful.shutdown()).await.is_err() {
+    ending.send_replace(());
+    // Every connection has a receiver until it has ended.
+    if tokio::time::timeout(drain_max, ending.closed()).await.is_err() {
         tracing::warn!("connections were still open after {drain_max:?} and are closed now");
     }
 }
@@ -114,17 +124,16 @@ fn bounded(stream: TcpStream) -> TimeoutStream<Socket> {
     stream
 }
 
-fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
+/// What all connections have in common; each has timers of its own.
+pub(crate) fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
-        .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_MAX)
         .half_close(half_close)
         .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
     server
         .http2()
-        .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(TRANSPORT_HEAD_BYTES_MAX)
         .keep_alive_interval(HEADER_READ_MAX)
@@ -135,8 +144,7 @@ fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
 /// The answer to one request. One future, with as little around the pipeline's as can be: it is copied to where it stays.
 #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
 fn answer<A, O>(
-    shared: Arc<Shared<A, O>>,
-    peer: Peer,
+    served: Arc<Served<A, O>>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<A::Body>, Infallible>>
 where
@@ -144,11 +152,15 @@ where
     O: Observe,
 {
     async move {
-        let origin = request.headers().get(ORIGIN).cloned();
+        served.heads.arrived();
+        let Served { shared, peer, .. } = &*served;
+        // Most requests come from no page: to go by the few fields there are costs less than to look the name up.
+        let origin =
+            request.headers().iter().find(|(name, _)| **name == ORIGIN).map(|(_, value)| value.clone());
         let mut response = match of_a_page(&shared.pages, &request) {
             Some(Ok(response)) => response,
             Some(Err(refusal)) => shared.pipeline.turn_away(request, &refusal),
-            None => match shared.pipeline.handle_from(Some(peer), request).await {
+            None => match shared.pipeline.handle_from(Some(*peer), request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },

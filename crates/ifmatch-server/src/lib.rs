@@ -6,6 +6,7 @@ mod config;
 mod connection;
 mod cors;
 mod descriptors;
+mod driven;
 mod error;
 pub mod file;
 mod gateway_metrics;
