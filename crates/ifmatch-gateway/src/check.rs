@@ -3,7 +3,7 @@
 use crate::demand;
 use crate::digest;
 use crate::gateway::{Gateway, now};
-use crate::head::Purpose;
+use crate::head::{Look, Purpose};
 use crate::read::{discard, is_aged, is_present};
 use crate::refusals;
 use crate::routes::Route;
@@ -12,7 +12,7 @@ use crate::state::Counter;
 use crate::tag::{Digest, MintedTag};
 use crate::upstream::{Sending, collect};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use http::header::HeaderValue;
 use http::{Method, Response, StatusCode};
 use ifmatch_core::{Code, CurrentState, EntityTag, Outcome, Reason, Refusal, Representation, TagCondition};
 use ifmatch_guard::Exchange;
@@ -185,15 +185,9 @@ impl Gateway {
             // It made room for another one meanwhile.
             return Err(refusals::variant_unknown());
         }
-        let purpose = Purpose::Check(fields.as_deref());
-        let request = || {
-            let mut request = self.outgoing(x, &Method::GET, purpose, Sending::empty());
-            if let Some(credentials) = &route.settings.check_authorization {
-                request.headers_mut().remove(COOKIE);
-                request.headers_mut().insert(AUTHORIZATION, credentials.clone());
-            }
-            request
-        };
+        let credentials = route.settings.check_authorization.as_ref();
+        let purpose = Purpose::Check(Look { selected_by: fields.as_deref(), credentials });
+        let request = || self.outgoing(x, &Method::GET, purpose, Sending::empty());
         let answer = self.fetch(request, time).await.map_err(|refusal| {
             refusals::unavailable(
                 refusal.own_detail().unwrap_or("the upstream cannot be reached").trim_end_matches('.'),
@@ -215,7 +209,7 @@ impl Gateway {
             discard(minted.content).await;
             return Ok(Looked::Present(minted.tag, demand::strong_tag(&head.headers)));
         }
-        let own_credentials = route.settings.check_authorization.is_some();
+        let own_credentials = credentials.is_some();
         match status.as_u16() {
             404 | 410 => {
                 // The connection can be used again when nothing more comes.

@@ -4,13 +4,10 @@ use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent};
 use crate::head::Purpose;
 use crate::read::sending;
 use crate::refusals;
-use crate::settings::HostField;
-use crate::upstream::{Answer, Fresh, Pending, SendError, SendErrorKind, Sending, collect};
+use crate::upstream::{Answer, Fresh, Message, Pending, SendError, SendErrorKind, collect};
 use crate::write::{ANSWER_WHOLE_BYTES_MAX, Forward, Said, said};
-use http::header::HeaderValue;
-use http::{HeaderMap, Request};
 use ifmatch_core::Refusal;
-use ifmatch_guard::{Content, Exchange};
+use ifmatch_guard::Content;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,9 +29,7 @@ impl Gateway {
     ) -> Result<Answer, Lost> {
         let request = || {
             let purpose = Purpose::Judged(forward.demand.as_ref());
-            let mut request = self.outgoing(&forward.x, &forward.x.method, purpose, sending(content));
-            self.readdress(&forward.x, request.headers_mut());
-            request
+            self.outgoing(&forward.x, &forward.x.method, purpose, sending(content))
         };
         let mut pending = match self.start(request).await {
             Ok(pending) => pending,
@@ -49,7 +44,7 @@ impl Gateway {
     }
 
     /// Sends a write on a connection that is surely open, or on another one as long as not one byte has left.
-    pub(crate) async fn start(&self, request: impl Fn() -> Request<Sending>) -> Result<Pending, Unsent> {
+    pub(crate) async fn start(&self, request: impl Fn() -> Message) -> Result<Pending, Unsent> {
         let mut attempt = 1;
         loop {
             let connected = self.upstream.connect(Fresh::Recent).await;
@@ -60,19 +55,6 @@ impl Gateway {
                 Err(_) if attempt < ATTEMPTS_MAX => attempt += 1,
                 Err(error) => return Err(Unsent::Before(refusals::unanswered(&error))),
             }
-        }
-    }
-
-    /// Destination follows Host to the upstream.
-    fn readdress(&self, x: &Exchange, headers: &mut HeaderMap) {
-        if self.settings.host == HostField::Upstream
-            && let Some(to) =
-                x.headers.get("destination").and_then(|v| v.to_str().ok()?.parse::<http::Uri>().ok())
-            && to.authority().is_some()
-            && let (Ok(host), Some(path)) = (self.heads.upstream().to_str(), to.path_and_query())
-            && let Ok(value) = HeaderValue::try_from(format!("http://{host}{path}"))
-        {
-            headers.insert("destination", value);
         }
     }
 

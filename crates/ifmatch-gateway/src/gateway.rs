@@ -8,12 +8,12 @@ use crate::routes::{Route, RouteError, Routes};
 use crate::settings::{Evaluate, Settings, To};
 use crate::state::{self, State, StateError};
 use crate::stats::Stats;
-use crate::upstream::{Answer, Fresh, SendError, SendErrorKind, Sending, Upstream};
+use crate::upstream::{Answer, Fresh, Message, SendError, SendErrorKind, Sending, Upstream};
 use crate::watching::Watching;
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderMap, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use http_body::Body;
 use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
 use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Passed, Read, TurnLimits, Turns};
@@ -170,18 +170,14 @@ impl Gateway {
         method: &Method,
         purpose: Purpose<'_>,
         content: Sending,
-    ) -> Request<Sending> {
-        let mut request = Request::new(content);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = head::target(x, purpose);
-        *request.headers_mut() = self.heads.request(x, purpose);
-        request
+    ) -> Message {
+        self.heads.request(x, (method, &head::target(x, purpose)), purpose, content)
     }
 
     /// Sends a safe request, once more if the connection had been closed while it was idle.
     pub(crate) async fn fetch(
         &self,
-        request: impl Fn() -> Request<Sending> + Send,
+        request: impl Fn() -> Message + Send,
         answer_max: Duration,
     ) -> Result<Answer, Refusal> {
         let mut fresh = Fresh::Any;

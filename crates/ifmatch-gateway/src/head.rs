@@ -1,22 +1,22 @@
 //! Heads of messages on their way through: what is kept, taken away, added, and in which order.
 
 use crate::settings::{HostField, Origin};
-use bytes::Bytes;
+use crate::upstream::{Message, Sending};
 use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, COOKIE, ETAG, EXPECT, FORWARDED, HOST, HeaderName,
-    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED,
-    PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, ETAG, EXPECT, FORWARDED, HOST,
+    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
+    LAST_MODIFIED, PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version};
+use ifmatch_core::Target;
 use ifmatch_guard::Exchange;
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
-const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
-const VIA_2: HeaderValue = HeaderValue::from_static("2 ifmatch");
-const VIA_1_1: HeaderValue = HeaderValue::from_static("1.1 ifmatch");
-const VIA_1_0: HeaderValue = HeaderValue::from_static("1.0 ifmatch");
+const NO_CACHE: &[u8] = b"no-cache";
+const IDENTITY: &[u8] = b"identity";
+const DESTINATION: HeaderName = HeaderName::from_static("destination");
 
 /// The longest address: IPv6 in brackets and quotes.
 const NODE_BYTES_MAX: usize = 39 + 4;
@@ -49,8 +49,17 @@ pub(crate) enum Purpose<'a> {
     Judged(Option<&'a HeaderValue>),
     /// The same, for the whole representation under no coding.
     Whole,
-    /// To see what is there now: the fields that the tag's holder selected by, and no cache.
-    Check(Option<&'a [(HeaderName, Option<HeaderValue>)]>),
+    /// To see what is there now.
+    Check(Look<'a>),
+}
+
+/// How one looks at what is there now.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Look<'a> {
+    /// The fields that the tag's holder selected by, instead of those of the request.
+    pub(crate) selected_by: Option<&'a [(HeaderName, Option<HeaderValue>)]>,
+    /// In whose name, if not the caller's.
+    pub(crate) credentials: Option<&'a HeaderValue>,
 }
 
 /// What does not depend on the request.
@@ -70,81 +79,108 @@ impl Heads {
         Self { host, upstream }
     }
 
-    /// The upstream's own authority.
-    pub(crate) fn upstream(&self) -> &HeaderValue {
-        &self.upstream
-    }
-
-    /// The header section that a request is sent on with.
-    pub(crate) fn request(&self, x: &Exchange, purpose: Purpose<'_>) -> HeaderMap {
-        let mut out = HeaderMap::with_capacity(x.headers.len() + 5);
-        out.insert(HOST, self.host_of(x));
+    /// A request to the upstream, with the header section that it is sent on with: Host, conditions, and then everything else
+    /// in the order in which it came.
+    pub(crate) fn request(
+        &self,
+        x: &Exchange,
+        (method, target): (&Method, &PathAndQuery),
+        purpose: Purpose<'_>,
+        content: Sending,
+    ) -> Message {
+        let mut out = Message::new(method, target, content);
+        let chosen = match purpose {
+            Purpose::Check(look) => look.selected_by.unwrap_or_default(),
+            _ => &[],
+        };
+        let is_chosen = |name: &HeaderName| chosen.iter().any(|(chosen, _)| chosen == name);
+        let host = chosen.iter().find(|(name, _)| *name == HOST).and_then(|(_, value)| value.as_ref());
+        out.field(&HOST, &[host.map_or_else(|| self.host_of(x), HeaderValue::as_bytes)]);
         conditions(x, purpose, &mut out);
         let named = connection_options(&x.headers);
         for (name, value) in &x.headers {
-            if *name == COOKIE && x.version == Version::HTTP_2 {
-                continue;
-            }
-            if goes_through(name, value, purpose) && !named.iter().any(|n| n == name) {
-                out.append(name.clone(), value.clone());
+            let waits = *name == COOKIE && x.version == Version::HTTP_2;
+            if !waits && goes_through(name, value, purpose) && !named.contains(name) && !is_chosen(name) {
+                match self.readdressed(name, value, purpose) {
+                    Some(path) => {
+                        let there = [b"http://", self.upstream.as_bytes(), path.as_str().as_bytes()];
+                        out.field(name, &there);
+                    }
+                    None => out.field(name, &[value.as_bytes()]),
+                }
+                    None => out.field(name, &[value.as_bytes()]),
+                }
             }
         }
-        if x.version == Version::HTTP_2
-            && let Some(cookies) = crumbs(&x.headers)
-        {
-            out.insert(COOKIE, cookies);
+        let has_own = matches!(purpose, Purpose::Check(look) if look.replaces(&COOKIE));
+        if x.version == Version::HTTP_2 && !has_own && !is_chosen(&COOKIE) {
+            crumbs(&x.headers, &mut out);
         }
         match purpose {
-            Purpose::Whole => drop(out.insert(ACCEPT_ENCODING, IDENTITY)),
-            Purpose::Check(fields) => check_fields(fields, &mut out),
+            Purpose::Whole => out.field(&ACCEPT_ENCODING, &[IDENTITY]),
+            Purpose::Check(look) => look.fields(&mut out),
             Purpose::Verbatim | Purpose::Plain | Purpose::Conditional | Purpose::Judged(_) => {}
         }
-        out.append(VIA, via(x.version));
-        if let Some(forwarded) = self.forwarded(x) {
-            out.append(FORWARDED, forwarded);
-        }
+        out.field(&VIA, &[via(x.version)]);
+        forwarded(x, &mut out);
         out
     }
 
     /// The authority in the target goes before Host (RFC 9112, Section 3.2.2); HTTP/2 has it there.
-    fn host_of(&self, x: &Exchange) -> HeaderValue {
-        if self.host == HostField::Upstream {
-            return self.upstream.clone();
-        }
-        let named = x.uri.authority().and_then(|a| HeaderValue::try_from(a.as_str()).ok());
-        named
-            .or_else(|| x.headers.get(HOST).cloned())
-            .filter(|h| !h.is_empty())
-            .unwrap_or_else(|| self.upstream.clone())
+    fn host_of<'x>(&'x self, x: &'x Exchange) -> &'x [u8] {
+        let named = match self.host {
+            HostField::Upstream => None,
+            HostField::Preserve => {
+                let authority = x.uri.authority().map(|a| a.as_str().as_bytes());
+                authority.or_else(|| x.headers.get(HOST).map(HeaderValue::as_bytes))
+            }
+        };
+        named.filter(|host| !host.is_empty()).unwrap_or(self.upstream.as_bytes())
     }
 
-    /// RFC 7239: who asked, and for which host.
-    fn forwarded(&self, x: &Exchange) -> Option<HeaderValue> {
-        let node = Node::of(x.peer?.address);
-        let host = x.uri.authority().map(|a| a.as_str()).or_else(|| x.headers.get(HOST)?.to_str().ok());
-        let host = host.filter(|h| !h.is_empty() && !h.contains(['"', '\\']));
-        let parts = [
-            &b"for="[..],
-            node.text(),
-            host.map_or(b"", |_| b";host=\""),
-            host.unwrap_or("").as_bytes(),
-            host.map_or(b"", |_| b"\""),
-            b";proto=http",
-        ];
-        HeaderValue::from_maybe_shared(Bytes::from(parts.concat())).ok()
+    /// Destination follows Host to the upstream: where it goes there.
+    fn readdressed(
+        &self,
+        name: &HeaderName,
+        value: &HeaderValue,
+        purpose: Purpose<'_>,
+    ) -> Option<PathAndQuery> {
+        if self.host != HostField::Upstream || *name != DESTINATION || !matches!(purpose, Purpose::Judged(_))
+        {
+            return None;
+        }
+        let to: Uri = value.to_str().ok()?.parse().ok()?;
+        to.authority()?;
+        to.into_parts().path_and_query
+    }
+}
+
+/// RFC 7239: who asked, and for which host.
+fn forwarded(x: &Exchange, out: &mut Message) {
+    let Some(peer) = &x.peer else { return };
+    let node = Node::of(peer.address);
+    let host = x.uri.authority().map(|a| a.as_str()).or_else(|| x.headers.get(HOST)?.to_str().ok());
+    match host.filter(|host| !host.is_empty() && !host.contains(['"', '\\'])) {
+        Some(host) => {
+            let parts = [b"for=", node.text(), b";host=\"", host.as_bytes(), b"\";proto=http"];
+            out.field(&FORWARDED, &parts);
+        }
+        None => out.field(&FORWARDED, &[b"for=", node.text(), b";proto=http"]),
     }
 }
 
 /// HTTP/2 may split cookies into several fields; HTTP/1.1 has one (RFC 9113, Section 8.2.3).
-fn crumbs(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut all = headers.get_all(COOKIE).iter();
-    let first = all.next()?;
-    let mut joined = first.as_bytes().to_vec();
-    for more in all {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(more.as_bytes());
+fn crumbs(headers: &HeaderMap, out: &mut Message) {
+    let mut joined: Vec<&[u8]> = Vec::new();
+    for more in headers.get_all(COOKIE) {
+        if !joined.is_empty() {
+            joined.push(b"; ");
+        }
+        joined.push(more.as_bytes());
     }
-    HeaderValue::from_maybe_shared(joined).ok()
+    if !joined.is_empty() {
+        out.field(&COOKIE, &joined);
+    }
 }
 
 /// What may follow content: nothing that would change what was judged.
@@ -229,46 +265,57 @@ impl Node {
 }
 
 /// RFC 9110, Section 7.6.3: the version it came in, and who we are.
-fn via(version: Version) -> HeaderValue {
+fn via(version: Version) -> &'static [u8] {
     match version {
-        Version::HTTP_2 => VIA_2,
-        Version::HTTP_10 => VIA_1_0,
-        _ => VIA_1_1,
+        Version::HTTP_2 => b"2 ifmatch",
+        Version::HTTP_10 => b"1.0 ifmatch",
+        _ => b"1.1 ifmatch",
     }
 }
 
-fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut HeaderMap) {
+fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut Message) {
     match purpose {
         Purpose::Verbatim | Purpose::Plain | Purpose::Conditional => {
-            for name in CONDITIONS {
-                for value in x.headers.get_all(&name) {
-                    out.append(name.clone(), value.clone());
-                }
+            for (name, value) in x.headers.iter().filter(|(name, _)| CONDITIONS.contains(name)) {
+                out.field(name, &[value.as_bytes()]);
             }
         }
         Purpose::Judged(theirs) => {
             if let Some(theirs) = theirs {
-                out.insert(IF_MATCH, theirs.clone());
+                out.field(&IF_MATCH, &[theirs.as_bytes()]);
             }
-            let star = x.headers.get_all(IF_NONE_MATCH).iter().find(|v| v.as_bytes().trim_ascii() == b"*");
-            if let Some(star) = star {
-                out.insert(IF_NONE_MATCH, star.clone());
+            if x.headers.get_all(IF_NONE_MATCH).iter().any(|v| v.as_bytes().trim_ascii() == b"*") {
+                out.field(&IF_NONE_MATCH, &[b"*"]);
             }
         }
         Purpose::Whole | Purpose::Check(_) => {}
     }
 }
 
-fn check_fields(selected_by: Option<&[(HeaderName, Option<HeaderValue>)]>, out: &mut HeaderMap) {
-    for (name, value) in selected_by.unwrap_or_default() {
-        match value {
-            Some(value) => drop(out.insert(name.clone(), value.clone())),
-            None => drop(out.remove(name)),
-        }
+impl Look<'_> {
+    /// Whether it says something else in place of this field.
+    fn replaces(&self, name: &HeaderName) -> bool {
+        [ACCEPT_ENCODING, CACHE_CONTROL, PRAGMA].contains(name)
+            || self.credentials.is_some() && [COOKIE, AUTHORIZATION].contains(name)
     }
-    out.insert(ACCEPT_ENCODING, IDENTITY);
-    out.insert(CACHE_CONTROL, NO_CACHE);
-    out.insert(PRAGMA, NO_CACHE);
+
+    /// What the tag's holder selected by, whose credentials they are, and no cache.
+    fn fields(&self, out: &mut Message) {
+        for (name, value) in self.selected_by.unwrap_or_default() {
+            if let Some(value) = value
+                && *name != HOST
+                && !self.replaces(name)
+            {
+                out.field(name, &[value.as_bytes()]);
+            }
+        }
+        if let Some(credentials) = self.credentials {
+            out.field(&AUTHORIZATION, &[credentials.as_bytes()]);
+        }
+        out.field(&ACCEPT_ENCODING, &[IDENTITY]);
+        out.field(&CACHE_CONTROL, &[NO_CACHE]);
+        out.field(&PRAGMA, &[NO_CACHE]);
+    }
 }
 
 /// The fields that `Connection` names. Those that belong to the request itself were refused before.
@@ -302,13 +349,13 @@ fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) ->
         Purpose::Verbatim => true,
         Purpose::Plain | Purpose::Conditional | Purpose::Judged(_) => !is_disguise(name),
         Purpose::Whole => !is_disguise(name) && *name != ACCEPT_ENCODING,
-        Purpose::Check(_) => {
+        Purpose::Check(look) => {
             let is_of_the_write = name.as_str().starts_with("content-")
                 || matches!(
                     name.as_str(),
                     "prefer" | "idempotency-key" | "trailer" | "destination" | "overwrite" | "depth"
                 );
-            !is_disguise(name) && !is_of_the_write
+            !is_disguise(name) && !is_of_the_write && !look.replaces(name)
         }
     }
 }
@@ -343,16 +390,20 @@ pub(crate) fn method_override(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// The origin-form target that is sent on.
-pub(crate) fn target(x: &Exchange, purpose: Purpose<'_>) -> Uri {
+pub(crate) fn target<'x>(x: &'x Exchange, purpose: Purpose<'_>) -> Cow<'x, PathAndQuery> {
     let as_it_came = matches!(purpose, Purpose::Verbatim | Purpose::Plain) || x.uri.path() == x.target.path();
-    let spelled = match x.uri.path_and_query().filter(|_| as_it_came) {
-        Some(spelled) if !spelled.as_str().is_empty() => Some(spelled.clone()),
-        _ => match x.target.query() {
-            Some(query) => PathAndQuery::try_from(format!("{}?{query}", x.target.path())).ok(),
-            None => PathAndQuery::try_from(x.target.path()).ok(),
-        },
-    };
-    Uri::from(spelled.unwrap_or(PathAndQuery::from_static("/")))
+    match x.uri.path_and_query().filter(|spelled| as_it_came && !spelled.as_str().is_empty()) {
+        Some(spelled) => Cow::Borrowed(spelled),
+        None => Cow::Owned(canonical(&x.target).unwrap_or(PathAndQuery::from_static("/"))),
+    }
+}
+
+/// A target as we name it.
+pub(crate) fn canonical(target: &Target) -> Option<PathAndQuery> {
+    match target.query() {
+        Some(query) => PathAndQuery::try_from(format!("{}?{query}", target.path())).ok(),
+        None => PathAndQuery::try_from(target.path()).ok(),
+    }
 }
 
 /// Takes from an answer what belongs to the hop.

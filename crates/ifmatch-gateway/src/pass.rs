@@ -7,7 +7,7 @@ use crate::head::{self, Purpose};
 use crate::refusals;
 use crate::routes::Route;
 use crate::state::{Counter, State};
-use crate::upstream::{Answer, Fresh, SendErrorKind, Sending};
+use crate::upstream::{Answer, Fresh, Message, SendErrorKind, Sending};
 use crate::watch::Outcome;
 use crate::watching::{Watching, Written};
 use crate::write::{Said, outcome_of, said};
@@ -131,8 +131,8 @@ impl Gateway {
         let mut request = self.outgoing(&x, &x.method, purpose, body);
         let upgrade = head::upgrade(&x.headers, x.version, &route.settings.upgrade).cloned();
         if let Some(protocol) = &upgrade {
-            request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
-            request.headers_mut().insert(UPGRADE, protocol.clone());
+            request.field(&CONNECTION, &[b"upgrade"]);
+            request.field(&UPGRADE, &[protocol.as_bytes()]);
         }
         let repeatable = is_empty && !writes;
         let answer = match self.send_once(request, repeatable, &x, route, purpose).await {
@@ -212,7 +212,7 @@ impl Gateway {
 
     async fn send_once(
         &self,
-        mut request: http::Request<Sending>,
+        mut request: Message,
         repeatable: bool,
         x: &Exchange,
         route: &Route,

@@ -2,7 +2,7 @@
 
 use crate::digest;
 use crate::gateway::Gateway;
-use crate::head::{self, Purpose};
+use crate::head::{self, Look, Purpose};
 use crate::read::{is_aged, is_present};
 use crate::state::Kind;
 use crate::tag::MintedTag;
@@ -29,7 +29,7 @@ impl Gateway {
     pub(crate) async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
         let (x, route) = (&forward.x, &forward.route);
         let shown = is_shown(forward, head);
-        let request = || self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
+        let request = || self.outgoing(x, &Method::GET, Purpose::Check(Look::default()), Sending::empty());
         let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
         let read = tokio::time::timeout(time, async {
             let answer = self.fetch(request, time).await.ok()?;

@@ -5,7 +5,7 @@ use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
 use crate::digest;
 use crate::forwarding::Lost;
 use crate::gateway::{Gateway, destination, now};
-use crate::head::{self, Purpose};
+use crate::head::{self, Look, Purpose};
 use crate::pump;
 use crate::read_back::{ReadBack, represent};
 use crate::refusals;
@@ -239,13 +239,14 @@ impl Gateway {
         if keeps || !enforced {
             return Ok(());
         }
+        let Some(spelled) = head::canonical(to) else {
+            return Err(Refusal::bad_request(
+                "destination",
+                "Destination cannot be asked for as it is spelled.",
+            ));
+        };
         let request = || {
-            let mut request = self.outgoing(x, &Method::GET, Purpose::Check(None), Sending::empty());
-            let spelled = to.query().map_or_else(|| to.path().to_owned(), |q| format!("{}?{q}", to.path()));
-            if let Ok(uri) = spelled.parse() {
-                *request.uri_mut() = uri;
-            }
-            request
+            self.heads.request(x, (&Method::GET, &spelled), Purpose::Check(Look::default()), Sending::empty())
         };
         let answer = self.fetch(request, self.answer_max(route)).await.map_err(|refusal| {
             refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))

@@ -2,12 +2,12 @@
 
 use super::decode::{self, Head, Malformed, Scanned};
 use super::exchange::{Pending, SendError, SendErrorKind};
+use super::message::Message;
 use super::pool::Slot;
-use super::sending::{ContentError, Sending};
+use super::sending::ContentError;
 use super::tunnel::Tunnel;
 use super::writing::{Writing, Wrote};
 use bytes::BytesMut;
-use http::{Method, Request};
 use rustix::net::{RecvFlags, Shutdown};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -187,42 +187,41 @@ impl Connection {
         inner.slot.pool().found_closed(inner.idle_since);
     }
 
-    /// Sends one request, as far as the socket takes it at once. The field lines go out in the order of the map, names
-    /// in lower case; nothing is added to them but the framing: `Content-Length` if the content says how long it is,
-    /// `Transfer-Encoding: chunked` if it does not. The target goes out as it is written in the URI.
+    /// Sends one request, as far as the socket takes it at once.
     ///
     /// # Errors
     /// [`SendErrorKind::NotSent`] if the connection turns out to be closed before a byte was written; the request comes
     /// back with it.
-    pub fn start(mut self, mut request: Request<Sending>) -> Result<Pending, SendError> {
+    pub fn start(mut self, message: impl Into<Message>) -> Result<Pending, SendError> {
+        let mut message = message.into();
         let inner = self.inner_mut();
         inner.clean = false;
         (inner.answered, inner.read_bytes_max) = (false, READ_BYTES.0);
         if std::mem::take(&mut inner.verify)
             && let Err(error) = inner.verify()
         {
-            return Err(self.unsent(Some(request), error));
+            return Err(self.unsent(Some(message), error));
         }
-        inner.of_head_request = *request.method() == Method::HEAD;
-        inner.writing.begin(&mut request);
+        inner.of_head_request = message.is_head_request();
+        inner.writing = Writing::new(&mut message);
         // Nobody needs to be woken: whoever waits for the head polls again before waiting.
         if let Poll::Ready(Ok(Wrote::Broken(error))) =
             inner.poll_write(&mut Context::from_waker(Waker::noop()))
             && inner.writing.written() == 0
         {
-            let whole = request.body().all().is_some();
-            return Err(self.unsent(whole.then_some(request), error));
+            let whole = inner.writing.give_back(&mut message);
+            return Err(self.unsent(whole.then_some(message), error));
         }
         Ok(Pending::new(self))
     }
 
     /// Not one byte has left.
-    fn unsent(&self, request: Option<Request<Sending>>, error: io::Error) -> SendError {
+    fn unsent(&self, message: Option<Message>, error: io::Error) -> SendError {
         let reused = self.is_reused();
         if reused {
             self.was_closed();
         }
-        let (kind, request, source) = (SendErrorKind::NotSent, request.map(Box::new), Some(error.into()));
+        let (kind, request, source) = (SendErrorKind::NotSent, message.map(Box::new), Some(error.into()));
         SendError { kind, reused, answered: false, request, source }
     }
 

@@ -3,9 +3,10 @@
 use super::body::ResponseBody;
 use super::connection::Connection;
 use super::decode::Head;
-use super::sending::{ContentError, Sending};
+use super::message::Message;
+use super::sending::ContentError;
 use super::tunnel::Tunnel;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use hyper::ext::ReasonPhrase;
 use std::fmt;
 use std::future::poll_fn;
@@ -26,7 +27,7 @@ pub struct SendError {
     pub answered: bool,
     /// The request. With [`SendErrorKind::NotSent`] it is there unless the connection broke in the very moment of
     /// writing.
-    pub request: Option<Box<Request<Sending>>>,
+    pub request: Option<Box<Message>>,
     /// What the system, the parser or the content says.
     pub source: Option<ContentError>,
 }

@@ -14,6 +14,7 @@ mod decode;
 mod dial;
 mod exchange;
 mod habit;
+mod message;
 mod pool;
 mod sending;
 mod tunnel;
@@ -23,6 +24,7 @@ pub use body::{BodyError, CollectError, Collected, ResponseBody, collect, collec
 pub use connection::Connection;
 pub use dial::ConnectError;
 pub use exchange::{Answer, Pending, SendError, SendErrorKind};
+pub use message::Message;
 pub use pool::Stats;
 pub use sending::{ContentError, Sending};
 pub use tunnel::Tunnel;

@@ -1,8 +1,6 @@
 //! The content of a request, on its way to the upstream.
 
 use bytes::Bytes;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
 use std::error::Error;
@@ -52,9 +50,9 @@ impl Sending {
         Self { content, left }
     }
 
-    /// How long it is: as it knows by itself, or as the head says; `None` if neither does.
-    pub(super) fn length(&self, head: &HeaderMap) -> Option<u64> {
-        self.left.or_else(|| announced(head))
+    /// How long it is, if it knows.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.left
     }
 
     /// All of it, if it is there.
@@ -128,14 +126,6 @@ impl fmt::Debug for Sending {
     }
 }
 
-/// The one Content-Length, if there is one.
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let (Some(line), None) = (lines.next(), lines.next()) else { return None };
-    line.as_bytes().iter().all(u8::is_ascii_digit).then_some(())?;
-    line.to_str().ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,24 +162,6 @@ mod tests {
                 }
             }
             assert_eq!(frames.last(), Some(&good), "{length}");
-        }
-    }
-
-    #[test]
-    fn who_knows_the_length_says_it() {
-        let said = |lines: &[&'static str]| {
-            let lines = lines.iter().map(|line| (CONTENT_LENGTH, http::HeaderValue::from_static(line)));
-            lines.fold(HeaderMap::new(), |mut head, (name, value)| {
-                head.append(name, value);
-                head
-            })
-        };
-        assert_eq!(Sending::empty().length(&said(&["5"])), Some(0));
-        assert_eq!(Sending::whole("abc".into()).length(&said(&["7"])), Some(3));
-        let untold = || Sending::stream(Untold(Some("abc")));
-        assert_eq!(untold().length(&said(&["3"])), Some(3));
-        for unclear in [&[][..], &["+3"], &["3", "3"], &["99999999999999999999"]] {
-            assert_eq!(untold().length(&said(unclear)), None, "{unclear:?}");
         }
     }
 }

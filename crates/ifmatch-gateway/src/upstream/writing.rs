@@ -1,9 +1,9 @@
 //! A request on its way out: its head, and its content as far as the socket takes it.
 
+use super::message::{Message, Taken};
 use super::sending::{ContentError, Sending};
 use bytes::{Buf, Bytes};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use http_body::Body;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,8 +13,6 @@ use tokio::io::AsyncWrite;
 /// A piece of content up to this long goes out together with what stands before it, in bytes. To copy it costs less than to
 /// send from two places.
 const COPIED_BYTES_MAX: usize = 4 << 10;
-/// How much memory is kept for the next request, in bytes.
-const KEPT_BYTES_MAX: usize = 32 << 10;
 
 /// What of a request has not been accepted by the kernel yet.
 #[derive(Default)]
@@ -23,6 +21,10 @@ pub(super) struct Writing {
     buffer: Vec<u8>,
     /// How much of the buffer has gone out.
     from: usize,
+    /// How long the head is without its framing.
+    bare_bytes: usize,
+    /// All of the content was there at once.
+    is_whole: bool,
     /// A piece of content that is too large to be copied. It goes out behind the buffer.
     piece: Bytes,
     /// What closes that piece.
@@ -48,21 +50,26 @@ pub(super) enum Wrote {
 }
 
 impl Writing {
-    /// Puts the head of a request into the buffer, and its content if that is there as a whole; other content is taken out of
-    /// the request.
-    pub(super) fn begin(&mut self, request: &mut Request<Sending>) {
-        self.buffer.clear();
-        self.buffer.shrink_to(KEPT_BYTES_MAX);
-        (self.from, self.piece, self.close) = (0, Bytes::new(), b"");
-        (self.content, self.written, self.broken) = (None, 0, false);
-        let length = request.body().length(request.headers());
-        (self.chunked, self.head_only) = (length.is_none(), true);
-        head(request, length, &mut self.buffer);
-        match request.body().all() {
-            Some(bytes) => self.stage(bytes, true),
-            None if length == Some(0) => {}
-            None => self.content = Some(request.body_mut().take(length)),
+    /// What is to be sent. Content that is there as a whole stays with the message as well.
+    pub(super) fn new(message: &mut Message) -> Self {
+        let Taken { head, bare_bytes, content, chunked } = message.take();
+        let is_whole = content.is_ok();
+        let mut writing =
+            Self { buffer: head, bare_bytes, is_whole, chunked, head_only: true, ..Self::default() };
+        match content {
+            Ok(all) => writing.stage(all, true),
+            Err(pieces) => writing.content = Some(pieces),
         }
+        writing
+    }
+
+    /// Gives the head back, if nothing of it was sent and the content is still with the message.
+    pub(super) fn give_back(&mut self, message: &mut Message) -> bool {
+        let untouched = self.written == 0 && self.is_whole;
+        if untouched {
+            message.give_back(std::mem::take(&mut self.buffer), self.bare_bytes);
+        }
+        untouched
     }
 
     /// Bytes of this request that the kernel accepted.
@@ -189,54 +196,20 @@ impl Writing {
         if self.chunked {
             self.buffer.extend_from_slice(b"0\r\n");
             for (name, value) in trailers.into_iter().flatten() {
-                field(name.as_str(), value.as_bytes(), &mut self.buffer);
+                for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                    self.buffer.extend_from_slice(part);
+                }
             }
             self.buffer.extend_from_slice(b"\r\n");
         }
     }
 }
 
-/// The head as it goes out. The framing fields say what the content is, whatever they said before: a length that is wrong
-/// would let the rest of the content be taken for the next request.
-fn head(request: &Request<Sending>, length: Option<u64>, to: &mut Vec<u8>) {
-    to.extend_from_slice(request.method().as_str().as_bytes());
-    to.push(b' ');
-    to.extend_from_slice(request.uri().path_and_query().map_or("/", |target| target.as_str()).as_bytes());
-    to.extend_from_slice(b" HTTP/1.1\r\n");
-    // Of no content nothing has to be said.
-    let mut untold = length.is_none_or(|bytes| bytes > 0);
-    let mut says_length = false;
-    for (name, value) in request.headers() {
-        if *name == CONTENT_LENGTH {
-            if let Some(bytes) = length
-                && !std::mem::replace(&mut says_length, true)
-            {
-                field(CONTENT_LENGTH.as_str(), bytes.to_string().as_bytes(), to);
-                untold = false;
-            }
-        } else if *name != TRANSFER_ENCODING {
-            field(name.as_str(), value.as_bytes(), to);
-        }
-    }
-    match length {
-        _ if !untold => {}
-        Some(bytes) => field(CONTENT_LENGTH.as_str(), bytes.to_string().as_bytes(), to),
-        None => field(TRANSFER_ENCODING.as_str(), b"chunked", to),
-    }
-    to.extend_from_slice(b"\r\n");
-}
-
-fn field(name: &str, value: &[u8], to: &mut Vec<u8>) {
-    to.extend_from_slice(name.as_bytes());
-    to.extend_from_slice(b": ");
-    to.extend_from_slice(value);
-    to.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::uri::PathAndQuery;
+    use http::{HeaderName, HeaderValue, Method};
     use http_body::Frame;
 
     /// Pieces, and perhaps trailers, of a length that nobody knows.
@@ -296,12 +269,11 @@ mod tests {
     }
 
     fn sent(content: Sending, fields: &[(&'static str, &'static str)], bytes_max: usize) -> (String, u64) {
-        let mut request = Request::put("/d").body(content).unwrap();
+        let mut message = Message::new(&Method::PUT, &PathAndQuery::from_static("/d"), content);
         for (name, value) in fields {
-            request.headers_mut().append(*name, HeaderValue::from_static(value));
+            message.field(&HeaderName::from_static(name), &[value.as_bytes()]);
         }
-        let (mut writing, mut socket) = (Writing::default(), Slow { bytes_max, got: Vec::new() });
-        writing.begin(&mut request);
+        let (mut writing, mut socket) = (Writing::new(&mut message), Slow { bytes_max, got: Vec::new() });
         let polled = writing.poll(&mut Context::from_waker(std::task::Waker::noop()), Pin::new(&mut socket));
         assert!(matches!(polled, Poll::Ready(Ok(Wrote::All))) && writing.is_sent());
         (String::from_utf8(socket.got).unwrap(), writing.written())
@@ -320,16 +292,16 @@ mod tests {
         assert_eq!(framed(Sending::empty(), &[("transfer-encoding", "chunked")]), "|");
         let whole = || Sending::whole(Bytes::from_static(b"abc"));
         let fields = [("content-length", "7"), ("content-length", "3"), ("a", "b")];
-        assert_eq!(framed(whole(), &fields), "content-length: 3|a: b||abc");
+        assert_eq!(framed(whole(), &fields), "a: b|content-length: 3||abc");
         assert_eq!(framed(whole(), &[("transfer-encoding", "gzip")]), "content-length: 3||abc");
         let untold = || pieces(&[b"abc"], None);
         assert_eq!(framed(untold(), &[("content-length", "3")]), "content-length: 3||abc");
-        for unclear in ["+3", "3, 3"] {
-            assert_eq!(
-                framed(untold(), &[("content-length", unclear)]),
-                "transfer-encoding: chunked||3|abc|0||"
-            );
+        for unclear in ["+3", "3, 3", "", "99999999999999999999"] {
+            let fields = [("content-length", unclear)];
+            assert_eq!(framed(untold(), &fields), "transfer-encoding: chunked||3|abc|0||");
         }
+        let twice = [("content-length", "3"), ("content-length", "3")];
+        assert_eq!(framed(untold(), &twice), "transfer-encoding: chunked||3|abc|0||");
         assert_eq!(framed(untold(), &[]), "transfer-encoding: chunked||3|abc|0||");
         // A piece of nothing is not the end.
         assert_eq!(
