@@ -108,8 +108,6 @@ impl Heads {
                     }
                     None => out.field(name, &[value.as_bytes()]),
                 }
-                    None => out.field(name, &[value.as_bytes()]),
-                }
             }
         }
         let has_own = matches!(purpose, Purpose::Check(look) if look.replaces(&COOKIE));
