@@ -46,6 +46,19 @@ pub(crate) enum Pages<A> {
     Upstream(fn(&A, &HeaderValue, &mut HeaderMap)),
 }
 
+impl<A> Pages<A> {
+    /// Lets the page that asked read the answer, as far as that is decided here.
+    fn let_read<B>(&self, origin: Option<&HeaderValue>, response: &mut Response<B>, authority: &A) {
+        match (self, origin) {
+            (Self::Own(origins), origin) => cors::expose(origins, origin, response.headers_mut()),
+            (Self::Upstream(let_read), Some(origin)) if response.extensions().get::<Problem>().is_some() => {
+                let_read(authority, origin, response.headers_mut());
+            }
+            (Self::Upstream(_), _) => {}
+        }
+    }
+}
+
 /// What the requests of one connection share.
 struct Served<A, O> {
     shared: Arc<Shared<A, O>>,
@@ -157,25 +170,16 @@ where
         // Most requests come from no page: to go by the few fields there are costs less than to look the name up.
         let origin =
             request.headers().iter().find(|(name, _)| **name == ORIGIN).map(|(_, value)| value.clone());
-        let mut response = match of_a_page(&shared.pages, &request) {
-            Some(Ok(response)) => response,
-            Some(Err(refusal)) => shared.pipeline.turn_away(request, &refusal),
-            None => match shared.pipeline.handle_from(Some(*peer), request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+        // Changed where it is: an answer is large, and is moved often enough.
+        let mut answered = match of_a_page(&shared.pages, &request) {
+            None => shared.pipeline.handle_from(Some(*peer), request).await,
+            Some(Ok(response)) => Ok(response),
+            Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
-        match &shared.pages {
-            Pages::Own(origins) => cors::expose(origins, origin.as_ref(), response.headers_mut()),
-            Pages::Upstream(let_read) => {
-                if let Some(origin) = origin
-                    && response.extensions().get::<Problem>().is_some()
-                {
-                    let_read(shared.pipeline.authority(), &origin, response.headers_mut());
-                }
-            }
+        if let Ok(response) = &mut answered {
+            shared.pages.let_read(origin.as_ref(), response, shared.pipeline.authority());
         }
-        Ok(response)
+        answered
     }
 }
 

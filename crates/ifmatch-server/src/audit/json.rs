@@ -37,6 +37,14 @@ impl Json<'_> {
         self.0.extend_from_slice(bytes);
     }
 
+    /// One of our own words, which needs no escapes.
+    pub(super) fn word(&mut self, word: &str) {
+        debug_assert_eq!(plain_bytes(word.as_bytes()), word.len(), "{word} needs escapes");
+        self.0.push(b'"');
+        self.0.extend_from_slice(word.as_bytes());
+        self.0.push(b'"');
+    }
+
     /// A text from outside, of which so many bytes are kept; three dots stand for the rest.
     pub(super) fn text(&mut self, text: &[u8], bytes_max: usize) {
         let kept = &text[..text.len().min(bytes_max)];
@@ -56,7 +64,10 @@ impl Json<'_> {
             }
             rest = &rest[plain + 1..];
         }
-        self.raw(if kept.len() < text.len() { "...\"" } else { "\"" });
+        if kept.len() < text.len() {
+            self.raw("...");
+        }
+        self.0.push(b'"');
     }
 
     fn escaped(&mut self, text: &[u8]) {
@@ -103,15 +114,30 @@ impl Json<'_> {
         self.0.extend_from_slice(&digits[first..]);
     }
 
-    /// An address.
+    /// An address, in quotes.
     pub(super) fn address(&mut self, address: IpAddr) {
-        let IpAddr::V4(address) = address else { return self.display(address) };
-        for (index, octet) in address.octets().into_iter().enumerate() {
-            if index > 0 {
-                self.0.push(b'.');
-            }
-            self.number(octet.into());
+        self.0.push(b'"');
+        match address {
+            IpAddr::V4(address) => self.octets(address.octets()),
+            IpAddr::V6(_) => self.display(address),
         }
+        self.0.push(b'"');
+    }
+
+    /// With dots between them.
+    fn octets(&mut self, octets: [u8; 4]) {
+        let mut text = [b'.'; 16];
+        let mut end = 0;
+        for octet in octets {
+            for (least, power) in [(100, 100), (10, 10), (0, 1)] {
+                if octet >= least {
+                    text[end] = b'0' + octet / power % 10;
+                    end += 1;
+                }
+            }
+            end += 1;
+        }
+        self.0.extend_from_slice(&text[..end - 1]);
     }
 
     /// What shows itself in ASCII.

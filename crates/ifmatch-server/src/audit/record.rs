@@ -128,7 +128,7 @@ pub struct Record<'a> {
     pub trace_id: Option<&'a str>,
     /// Name of the route.
     pub route: &'a str,
-    /// Its mode.
+    /// The name of its mode.
     pub mode: &'a str,
     /// The condition that was sent.
     pub tag_sent: Option<&'a [u8]>,
@@ -187,14 +187,14 @@ impl Record<'_> {
         json.raw(",\"url.path\":").text(path(self.path), PATH_BYTES_MAX);
         member!(json, "user.id", self.user, user);
         member!(json, "client.name", self.client_name, name);
-        member!(json, "client.address", self.client_address, address);
+        member!(json, "client.address", self.client_address, Json::address);
         member!(json, "trace.id", self.trace_id, text);
     }
 
     fn decision(&self, json: &mut Json<'_>) {
         // The version is that of the members whose names begin with `ifmatch.`.
         text(json.raw(",\"ifmatch.version\":1,\"ifmatch.route\":"), self.route);
-        text(json.raw(",\"ifmatch.mode\":"), self.mode);
+        json.raw(",\"ifmatch.mode\":").word(self.mode);
         member!(json, "ifmatch.tag.sent", self.tag_sent, field);
         member!(json, "ifmatch.tag.before", self.tag_before, field);
         member!(json, "ifmatch.tag.after", self.tag_after, field);
@@ -242,11 +242,6 @@ fn id(json: &mut Json<'_>, id: Uuid) {
     let mut quoted = [b'"'; uuid::fmt::Hyphenated::LENGTH + 2];
     id.hyphenated().encode_lower(&mut quoted[1..]);
     json.bytes(&quoted);
-}
-
-fn address(json: &mut Json<'_>, address: IpAddr) {
-    json.raw("\"").address(address);
-    json.raw("\"");
 }
 
 fn last_read(json: &mut Json<'_>, read: LastRead<'_>) {

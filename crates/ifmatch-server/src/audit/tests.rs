@@ -152,6 +152,14 @@ fn timestamps_are_civil() {
 }
 
 #[test]
+fn addresses_are_as_they_are_written() {
+    for address in ["0.0.0.0", "1.20.255.100", "255.255.255.255", "10.9.99.109", "::1", "2001:db8::7"] {
+        let record = Record { client_address: Some(address.parse().unwrap()), ..record() };
+        assert_eq!(parsed(&record)["client.address"], address);
+    }
+}
+
+#[test]
 fn clients_and_traces_are_named() {
     let chrome = "Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140 Safari/537.36";
     for (x_client, agent, name) in [
