@@ -8,11 +8,6 @@ use http::header::{
     HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 
-const FIELDS_COUNT: usize = 6;
-/// All fields that are read here, in the order in which [`Conditions::read`] takes them.
-const FIELDS: [HeaderName; FIELDS_COUNT] =
-    [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE];
-
 /// The conditions of one request (RFC 9110, Section 13.1). Borrows the header section; reading a valid single tag
 /// allocates nothing. A field that is not understood is never read as a field that is not there.
 #[derive(Clone, Debug)]
@@ -81,13 +76,19 @@ impl<'h> Conditions<'h> {
     /// must not be in `headers` (RFC 9110, Section 6.5.1).
     pub fn read(headers: &'h HeaderMap, now: HttpDate) -> Self {
         // Most requests have none or one of them, and one look at all names costs less than a search for each field.
-        let mut there = [false; FIELDS_COUNT];
+        let (mut if_match, mut if_none_match, mut if_range, mut range) = (false, false, false, false);
+        let (mut if_modified_since, mut if_unmodified_since) = (false, false);
         for name in headers.keys() {
-            if let Some(at) = FIELDS.iter().position(|field| field == name) {
-                there[at] = true;
+            match *name {
+                IF_MATCH => if_match = true,
+                IF_NONE_MATCH => if_none_match = true,
+                IF_MODIFIED_SINCE => if_modified_since = true,
+                IF_UNMODIFIED_SINCE => if_unmodified_since = true,
+                IF_RANGE => if_range = true,
+                RANGE => range = true,
+                _ => {}
             }
         }
-        let [if_match, if_none_match, if_modified_since, if_unmodified_since, if_range, range] = there;
         let tags = |is: bool, name| if is { TagCondition::read(headers, name) } else { TagCondition::Absent };
         let date = |is: bool, name| {
             if is { DateCondition::read(headers, name, now) } else { DateCondition::Absent }

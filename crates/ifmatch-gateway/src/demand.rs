@@ -8,8 +8,8 @@
 use crate::check::Looked;
 use crate::gateway::Gateway;
 use crate::refusals;
-use crate::upstream::{Answer, collect};
-use crate::write::{ANSWER_WHOLE_BYTES_MAX, Forward};
+use crate::upstream::Answer;
+use crate::write::Forward;
 use http::header::{ETAG, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use ifmatch_core::{Code, EntityTag, Protection, Reason, Refusal};
@@ -71,11 +71,6 @@ impl Gateway {
             return Demanded::Nothing;
         }
         Box::pin(self.theirs(forward)).await.map_or(Demanded::Unmet, Demanded::Tag)
-    }
-
-    /// Takes the rest of an answer that asks for a condition; whether all of it came.
-    pub(crate) async fn refused_completely(&self, answer: Answer) -> bool {
-        collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await.is_ok()
     }
 
     /// The upstream's tag of what was judged; where nothing was read for that, of what is there now.

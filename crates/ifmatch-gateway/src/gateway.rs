@@ -19,6 +19,7 @@ use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
 use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Passed, Read, TurnLimits, Turns};
 use std::convert::Infallible;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -279,12 +280,16 @@ impl Authority for Gateway {
         if head.method != Method::POST {
             return Ok(None);
         }
+        let in_query = target.query().is_some_and(|query| names_method(query.as_bytes()));
+        let named = head::method_override(&head.headers);
+        if named.is_none() && !in_query {
+            return Ok(None);
+        }
         let route = self.routes.find(target);
         if !route.policy.mode.evaluates() {
             return Ok(None);
         }
-        let in_query = target.query().is_some_and(|query| names_method(query.as_bytes()));
-        match (head::method_override(&head.headers), route.settings.method_override) {
+        match (named, route.settings.method_override) {
             (Some(named), true) => {
                 match Method::from_bytes(named.as_bytes().to_ascii_uppercase().trim_ascii()) {
                     Ok(method) if MethodClass::of(&method) == MethodClass::Write => Ok(Some(method)),
@@ -371,19 +376,27 @@ impl Authority for Gateway {
         self.foresee(x, &route).await
     }
 
-    async fn act(&self, x: Arc<Exchange>, content: Content) -> Result<Acted<GatewayBody>, Infallible> {
-        let route = Arc::clone(self.routes.of(&x.policy));
-        let is_form = x.method == Method::POST
-            && x.headers.get_all(http::header::CONTENT_TYPE).iter().any(|v| is_form_type(v.as_bytes()));
-        if is_form && form_names_method(&content) {
-            return Ok(Acted::Refused(overridden(), None));
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    fn act(
+        &self,
+        x: Arc<Exchange>,
+        content: Content,
+    ) -> impl Future<Output = Result<Acted<GatewayBody>, Infallible>> + Send {
+        async move {
+            let route = Arc::clone(self.routes.of(&x.policy));
+            let is_form = x.method == Method::POST
+                && x.headers.get_all(http::header::CONTENT_TYPE).iter().any(|v| is_form_type(v.as_bytes()));
+            if is_form && form_names_method(&content) {
+                return Ok(Acted::Refused(overridden(), None));
+            }
+            Ok(match route.settings.evaluate {
+                Evaluate::Upstream => Box::pin(self.forward_conditional(x, &route, &content))
+                    .await
+                    .unwrap_or_else(|refusal| Acted::Refused(refusal, None)),
+                // Boxed: what is large is copied by whoever it is a part of.
+                Evaluate::Gateway => Box::pin(self.write(x, route, content)).await,
+            })
         }
-        Ok(match route.settings.evaluate {
-            Evaluate::Upstream => Box::pin(self.forward_conditional(x, &route, &content)).await,
-            // Boxed: what is large is copied by whoever it is a part of.
-            Evaluate::Gateway => Box::pin(self.write(x, route, content)).await,
-        }
-        .unwrap_or_else(|refusal| Acted::Refused(refusal, None)))
     }
 }
 

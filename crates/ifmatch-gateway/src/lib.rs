@@ -9,6 +9,7 @@
 
 mod body;
 mod check;
+mod conclude;
 mod conditional;
 mod cors;
 mod demand;

@@ -19,10 +19,10 @@ const PREFER: HeaderName = HeaderName::from_static("prefer");
 impl Gateway {
     /// Whether the route or the client wants the answer to tell the new tag, and it is to be had.
     pub(crate) fn wants_read_back(forward: &Forward, head: &Parts) -> bool {
-        let readable = matches!(forward.x.method, Method::PUT | Method::PATCH) && head.status.is_success();
         let route = &forward.route;
-        let needed = (route.settings.read_back && !route.is_exclusive()) || is_shown(forward, head);
-        readable && needed && forward.place.kind == Kind::Exclusive
+        let readable = matches!(forward.x.method, Method::PUT | Method::PATCH) && head.status.is_success();
+        let needed = || (route.settings.read_back && !route.is_exclusive()) || is_shown(forward, head);
+        readable && forward.place.kind == Kind::Exclusive && needed()
     }
 
     /// Reads what the write made of the resource, inside its turn: so that the answer can tell its tag.

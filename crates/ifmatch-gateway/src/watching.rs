@@ -11,8 +11,9 @@ use crate::watch::{self, ClientId, Credentials, Kind, Outcome, Watch};
 use http::Method;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
 use ifmatch_core::{Code, Mode, Refusal, Requirement};
-use ifmatch_guard::{Content, Exchange};
-use std::hash::{BuildHasher, RandomState};
+use ifmatch_guard::{Content, Exchange, Field};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -45,28 +46,29 @@ impl Watching {
 
     /// A complete answer to GET was made ready.
     pub(crate) fn read(&self, x: &Exchange, key: &str, digest: Option<u64>, tag: Option<&HeaderValue>) {
+        let hash = self.hashes.hash_one(key);
         let read = watch::Read {
-            client: self.client(x),
-            target: self.target_hash(x),
+            client: self.client(x, agent(x)),
+            target: self.target_hash(x, key, hash),
             began: x.began,
             ended: Instant::now(),
             digest,
             tag,
         };
-        self.watch.read(self.hashes.hash_one(key), &read);
+        self.watch.read(hash, &read);
     }
 
     /// The exchange of a write has ended.
     pub(crate) fn wrote(&self, x: &Exchange, key: &str, written: &Written) -> Box<Facts> {
         let event_id = x.request_id().as_u128();
-        let tag = x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH));
+        let (tag, agent, hash) = (tag(x), agent(x), self.hashes.hash_one(key));
         let mut facts = Box::new(Facts { content: written.content, ..Facts::default() });
         let seen = facts.seen.insert(self.watch.wrote(
-            self.hashes.hash_one(key),
+            hash,
             &watch::Write {
-                client: self.client(x),
-                name: client_name(text(x, &X_CLIENT), text(x, &USER_AGENT)).unwrap_or_default(),
-                target: self.target_hash(x),
+                client: self.client(x, agent),
+                name: client_name(x_client(x).and_then(text), agent.and_then(text)).unwrap_or_default(),
+                target: self.target_hash(x, key, hash),
                 began: written.began,
                 ended: Instant::now(),
                 outcome: written.outcome,
@@ -105,12 +107,8 @@ impl Watching {
             return;
         }
         let content = digest_of(content);
-        let refused = watch::Refusal {
-            client: self.client(x),
-            at: Instant::now(),
-            tag: x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH)),
-            content,
-        };
+        let refused =
+            watch::Refusal { client: self.client(x, agent(x)), at: Instant::now(), tag: tag(x), content };
         let met = self.watch.refused(self.hashes.hash_one(key), &refused);
         let route = self.stats.route(x.policy.ordinal);
         if met.self_conflict {
@@ -134,23 +132,46 @@ impl Watching {
         GatewayBody::tapped(body, Box::new(tap))
     }
 
-    fn client(&self, x: &Exchange) -> ClientId {
-        let credentials = credentials_hash(&self.secret, &x.headers).map(|hash| {
-            match (x.headers.get(AUTHORIZATION), x.headers.contains_key(COOKIE)) {
+    fn client(&self, x: &Exchange, agent: Option<&HeaderValue>) -> ClientId {
+        let hash = x.fields.has(Field::Credentials).then(|| credentials_hash(&self.secret, &x.headers));
+        let credentials =
+            hash.flatten().map(|hash| match (x.headers.get(AUTHORIZATION), x.headers.contains_key(COOKIE)) {
                 (Some(authorization), false) => Credentials::of_authorization(authorization, hash),
                 _ => Credentials { hash, lasting: false },
-            }
-        });
-        let place = self.hashes.hash_one((
-            x.peer.map(|peer| peer.address.ip()),
-            x.headers.get(USER_AGENT).map(HeaderValue::as_bytes),
-            x.headers.get(X_CLIENT).map(HeaderValue::as_bytes),
-        ));
+            });
+        let place = self.place_hash(x.peer.map(|peer| peer.address.ip()), agent, x_client(x));
         ClientId { credentials, place, connection: x.peer.map(|peer| peer.connection) }
     }
 
-    fn target_hash(&self, x: &Exchange) -> u64 {
-        self.hashes.hash_one((x.target.path(), x.target.query()))
+    fn place_hash(
+        &self,
+        address: Option<IpAddr>,
+        agent: Option<&HeaderValue>,
+        x_client: Option<&HeaderValue>,
+    ) -> u64 {
+        let mut hasher = self.hashes.build_hasher();
+        match address {
+            Some(IpAddr::V4(address)) => hasher.write(&address.to_ipv6_mapped().octets()),
+            Some(IpAddr::V6(address)) => hasher.write(&address.octets()),
+            None => {}
+        }
+        if let Some(agent) = agent {
+            hasher.write(agent.as_bytes());
+        }
+        if let Some(x_client) = x_client {
+            // No value of a field has this octet.
+            hasher.write_u8(0);
+            hasher.write(x_client.as_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// A hash of the target, compared with those of others of the same key only: nearly every target is named as its key.
+    fn target_hash(&self, x: &Exchange, key: &str, hash: u64) -> u64 {
+        match x.target.query() {
+            None if x.target.path() == key => hash,
+            query => self.hashes.hash_one((x.target.path(), query)),
+        }
     }
 }
 
@@ -171,8 +192,22 @@ fn digest_of(content: &Content) -> Option<u64> {
     content.spooled().is_none().then(|| digest::short(&blake3::hash(content.bytes())))
 }
 
-fn text<'x>(x: &'x Exchange, name: &HeaderName) -> Option<&'x str> {
-    x.headers.get(name)?.to_str().ok()
+/// The condition that names a version, or that there is none.
+fn tag(x: &Exchange) -> Option<&HeaderValue> {
+    let tag = || x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH));
+    x.fields.has(Field::TagCondition).then(tag).flatten()
+}
+
+fn agent(x: &Exchange) -> Option<&HeaderValue> {
+    x.fields.has(Field::UserAgent).then(|| x.headers.get(USER_AGENT)).flatten()
+}
+
+fn x_client(x: &Exchange) -> Option<&HeaderValue> {
+    x.fields.has(Field::XClient).then(|| x.headers.get(X_CLIENT)).flatten()
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()
 }
 
 fn kind(method: &Method) -> Kind {

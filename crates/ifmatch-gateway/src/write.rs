@@ -2,29 +2,22 @@
 
 use crate::body::GatewayBody;
 use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
-use crate::digest;
 use crate::forwarding::Lost;
-use crate::gateway::{Gateway, destination, now};
+use crate::gateway::{Gateway, destination};
 use crate::head::{self, Look, Purpose};
-use crate::pump;
-use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::routes::Route;
-use crate::settings::DigestSource;
 use crate::state::{Entry, InFlight, Key, Kind, NotBegun};
-use crate::tag::{Digest, MintedTag};
-use crate::upstream::{
-    Answer, CollectError, Collected, ResponseBody, SendErrorKind, Sending, collect, collect_ready,
-};
+use crate::tag::Digest;
+use crate::upstream::{Answer, SendErrorKind, Sending, collect};
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::Written;
 use bytes::Bytes;
-use http::header::{ETAG, HeaderName, HeaderValue, TRAILER};
-use http::response::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
-use http_body::Body;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 use ifmatch_core::{Code, Mode, Outcome, Protection, Reason, Refusal, Requirement, Target};
 use ifmatch_guard::{Acted, Busy, Content, Exchange, Turn};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,21 +37,33 @@ pub(crate) struct Place {
 
 /// A write that was judged, on its way.
 pub(crate) struct Forward {
+    /// From just before its first byte until its end is known, or known not to be. Dropped before the turns: whoever is next
+    /// must find it in doubt.
+    pub(crate) in_flight: Option<InFlight>,
     pub(crate) x: Arc<Exchange>,
     pub(crate) route: Arc<Route>,
     pub(crate) place: Place,
-    turns: (Turn, Option<Turn>),
+    pub(crate) turns: (Turn, Option<Turn>),
     pub(crate) protection: Protection,
-    before: Option<HeaderValue>,
+    pub(crate) before: Option<HeaderValue>,
     /// The upstream's own tag of what was judged, if it was read and can be sent back.
     pub(crate) theirs: Option<HeaderValue>,
     /// The tag that it is sent with, because the upstream asks for one.
     pub(crate) demand: Option<HeaderValue>,
     /// See [`Checked::own`](crate::check::Checked::own).
-    own: Option<Digest>,
+    pub(crate) own: Option<Digest>,
     /// The content, as far as it is in memory, and the hash of it.
     pub(crate) content: Option<Bytes>,
     sent: Option<u64>,
+    /// When it was sent, for the last time.
+    began: Instant,
+}
+
+/// What there is to say of a write that is not forwarded. Boxed: most are.
+type Ended = Box<Acted<GatewayBody>>;
+
+fn refused(refusal: Refusal) -> Ended {
+    Box::new(Acted::Refused(refusal, None))
 }
 
 /// What a status says about the write, once its answer is complete and all content was sent.
@@ -100,28 +105,47 @@ impl Forward {
     pub(crate) fn is_double(&self) -> bool {
         self.place.also.is_some()
     }
+
+    /// Its end is known. The count after it, if it was under way.
+    pub(crate) fn ended(&mut self, advance: bool) -> u64 {
+        self.in_flight.take().map_or(0, |in_flight| in_flight.end(advance))
+    }
 }
 
 impl Gateway {
-    /// One write, from its turn to its answer.
-    pub(crate) async fn write(
+    /// One write, from its turn to its answer. Every future has room for all that comes after it, and all of that is copied
+    /// when it begins; so this one has little around what it waits for.
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    pub(crate) fn write(
         &self,
         x: Arc<Exchange>,
         route: Arc<Route>,
         content: Content,
-    ) -> Result<Acted<GatewayBody>, Refusal> {
-        let to = destination(&x.method, &x.uri, &x.headers)?;
-        let judge = x.judge(now());
-        let conditional = judge.conditions().bind_writes();
+    ) -> impl Future<Output = Acted<GatewayBody>> + Send {
+        async move {
+            match self.judged(x, route, &content).await {
+                Ok(forward) => self.forward(forward, &content).await,
+                Err(ended) => *ended,
+            }
+        }
+    }
+
+    /// The write in its turn, judged, if it may be forwarded.
+    async fn judged(
+        &self,
+        x: Arc<Exchange>,
+        route: Arc<Route>,
+        content: &Content,
+    ) -> Result<Box<Forward>, Ended> {
+        let to = destination(&x.method, &x.uri, &x.headers).map_err(refused)?;
+        let conditional = x.fields.bind_writes();
         let appends = x.policy.requirement(&x.method) == Requirement::None && !conditional;
-        let protection = judge.protection();
-        drop(judge);
         let kind = if appends && to.is_none() { Kind::Shared } else { Kind::Exclusive };
         let place = self.place(&x, &route, to.as_ref(), kind);
         if appends && x.method == Method::POST {
             self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
-        self.not_held(&place)?;
+        self.not_held(&place).map_err(refused)?;
         let (turns, waited) = match self.turn_at_once(&place) {
             // Nobody had time to leave: nothing was waited for since the content was there.
             Some(turn) => ((turn, None), Duration::ZERO),
@@ -130,43 +154,44 @@ impl Gateway {
                 let turns = tokio::select! {
                     biased;
                     // Nothing has happened yet, so whoever leaves the line leaves nothing behind.
-                    () = x.abandoned() => return Ok(Acted::Refused(refusals::left(), None)),
-                    turns = Box::pin(self.take_turns(&place)) => turns.map_err(|Busy| refusals::busy())?,
+                    () = x.abandoned() => return Err(refused(refusals::left())),
+                    turns = Box::pin(self.take_turns(&place)) => turns.map_err(|Busy| refused(refusals::busy()))?,
                 };
                 (turns, waits.elapsed())
             }
         };
         self.stats.route(x.policy.ordinal).turn_waits.add(waited);
-        self.not_held(&place)?;
+        self.not_held(&place).map_err(refused)?;
         let (mut before, mut theirs, mut own) = (None, None, None);
         let protection = if conditional {
-            let (outcome, checked) = match self.judge_now(&x, &route, place.named.counter).await {
-                Ok(judged) => judged,
-                Err(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
-            };
+            let judged = Box::pin(self.judge_now(&x, &route, place.named.counter)).await;
+            let (outcome, checked) = judged.map_err(|refusal| self.refused(&x, &place, refusal, content))?;
             if let Some(answer) = checked.answer {
                 let refusal = Refusal::new(Code::Forbidden)
                     .because(Reason::Other("upstream"))
                     .status_code(answer.status());
-                return Ok(Acted::Refused(refusal, Some(answer.map(GatewayBody::from))));
+                return Err(Box::new(Acted::Refused(refusal, Some(answer.map(GatewayBody::from)))));
             }
             (before, theirs, own) = (checked.before, checked.theirs, checked.own);
             match outcome {
                 Outcome::Perform(guard) => guard.protection(),
-                Outcome::Refused(refusal) => return Ok(self.refused(&x, &place, refusal, &content)),
+                Outcome::Refused(refusal) => return Err(self.refused(&x, &place, refusal, content)),
                 // Only reads end like this, and reads do not come here.
-                Outcome::Send(_) | Outcome::NotModified => return Err(Refusal::new(Code::MethodNotAllowed)),
+                Outcome::Send(_) | Outcome::NotModified => {
+                    return Err(refused(Refusal::new(Code::MethodNotAllowed)));
+                }
             }
         } else {
             // Nothing is to be evaluated, and what is missing was waived on the head.
-            protection.unwrap_or(Protection::None)
+            x.protection().and_then(Result::ok).unwrap_or(Protection::None)
         };
         if let Some(to) = &to {
-            Box::pin(self.destination_free(&x, &route, to)).await?;
+            Box::pin(self.destination_free(&x, &route, to)).await.map_err(refused)?;
         }
-        let sent = self.watching.sent(&x, &place.key, &content, conditional);
+        let sent = self.watching.sent(&x, &place.key, content, conditional);
         let bytes = content.spooled().is_none().then(|| content.bytes().clone());
         let mut forward = Box::new(Forward {
+            began: x.began,
             x,
             route,
             place,
@@ -178,9 +203,10 @@ impl Gateway {
             demand: None,
             content: bytes,
             sent,
+            in_flight: None,
         });
         forward.demand = self.known_demand(&forward).await;
-        Box::pin(self.forward(forward, &content)).await
+        Ok(forward)
     }
 
     fn place(&self, x: &Exchange, route: &Route, to: Option<&Target>, kind: Kind) -> Place {
@@ -266,23 +292,13 @@ impl Gateway {
         }
     }
 
-    fn refused(
-        &self,
-        x: &Exchange,
-        place: &Place,
-        refusal: Refusal,
-        content: &Content,
-    ) -> Acted<GatewayBody> {
+    fn refused(&self, x: &Exchange, place: &Place, refusal: Refusal, content: &Content) -> Ended {
         self.watching.refused(x, &place.key, &refusal, content);
-        Acted::Refused(refusal, None)
+        refused(refusal)
     }
 
-    /// From here on the write may have an effect.
-    async fn forward(
-        &self,
-        mut forward: Box<Forward>,
-        content: &Content,
-    ) -> Result<Acted<GatewayBody>, Refusal> {
+    /// The write is in its slot.
+    fn begin(&self, forward: &mut Forward) -> Result<(), Refusal> {
         let Place { named, also, kind, .. } = &forward.place;
         let entry = Entry {
             key: *named,
@@ -295,267 +311,104 @@ impl Gateway {
             NotBegun::Full => refusals::slots_full(),
             NotBegun::Failed(why) => refusals::state_failed(&why),
         })?;
-        let mut began = Instant::now();
-        let mut answer = self.exchange(&forward, content, began).await;
-        if let Ok(first) = answer {
-            let demanded = self.demanded(&forward, &first).await;
-            if matches!(demanded, Demanded::Nothing) {
-                answer = Ok(first);
-            } else if !self.refused_completely(first).await {
-                return Ok(self.unknown(&forward, in_flight, began, "its answer was cut"));
-            } else if let Demanded::Tag(theirs) = demanded {
+        forward.in_flight = Some(in_flight);
+        Ok(())
+    }
+
+    /// From here on the write may have an effect.
+    async fn forward(&self, mut forward: Box<Forward>, content: &Content) -> Acted<GatewayBody> {
+        if let Err(refusal) = self.begin(&mut forward) {
+            return Acted::Refused(refusal, None);
+        }
+        match self.sent(&mut forward, content).await {
+            Ok(answer) => self.answered(forward, answer).await,
+            Err(ended) => *ended,
+        }
+    }
+
+    /// The head of the answer to the write.
+    async fn sent(&self, forward: &mut Forward, content: &Content) -> Result<Answer, Ended> {
+        let mut answer = self.send(forward, content).await?;
+        match self.demanded(forward, &answer).await {
+            Demanded::Nothing => {}
+            demanded => {
+                Box::pin(self.refused_completely(forward, answer)).await?;
+                let Demanded::Tag(theirs) = demanded else {
+                    forward.ended(false);
+                    return Err(refused(cannot_be_met()));
+                };
                 forward.route.demanded();
                 forward.demand = Some(theirs);
-                began = Instant::now();
-                answer = self.exchange(&forward, content, began).await;
-            } else {
-                in_flight.end(false);
-                return Err(cannot_be_met());
+                answer = self.send(forward, content).await?;
             }
         }
-        match answer {
+        match answer.response.status() {
             // Not HTTP any more, and not asked for.
-            Ok(answer) if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            StatusCode::SWITCHING_PROTOCOLS => {
                 let cause = "the upstream switched to another protocol, which it was not asked for";
-                Ok(self.unknown(&forward, in_flight, began, cause))
+                Err(self.unknown(forward, cause))
             }
-            Ok(answer)
-                if answer.response.status() == StatusCode::PRECONDITION_FAILED
-                    && forward.demand.is_some() =>
-            {
-                if !self.refused_completely(answer).await {
-                    return Ok(self.unknown(&forward, in_flight, began, "its answer was cut"));
-                }
-                in_flight.end(false);
+            StatusCode::PRECONDITION_FAILED if forward.demand.is_some() => {
+                Box::pin(self.refused_completely(forward, answer)).await?;
+                forward.ended(false);
                 self.stats.around.add();
-                Ok(self.refused(&forward.x, &forward.place, changed_meanwhile(), content))
+                Err(self.refused(&forward.x, &forward.place, changed_meanwhile(), content))
             }
-            Ok(answer) => Ok(self.answered(forward, in_flight, answer, began).await),
+            _ => Ok(answer),
+        }
+    }
+
+    async fn send(&self, forward: &mut Forward, content: &Content) -> Result<Answer, Ended> {
+        forward.began = Instant::now();
+        match self.exchange(forward, content, forward.began).await {
+            Ok(answer) => Ok(answer),
             Err(Lost::Before(refusal)) => {
-                in_flight.end(false);
-                Err(refusal)
+                forward.ended(false);
+                Err(refused(refusal))
             }
             Err(Lost::After(error, pending)) => {
-                let (id, late) = (in_flight.id(), self.late_write_max(&forward.route));
-                let unknown = self.unknown(&forward, in_flight, began, &error.to_string());
-                if let Some(pending) = pending.filter(|_| error.kind == SendErrorKind::TimedOut) {
-                    self.wait_on(id, *pending, late);
+                let id = forward.in_flight.as_ref().map(InFlight::id);
+                let unknown = self.unknown(forward, &error.to_string());
+                if let Some(pending) = pending.filter(|_| error.kind == SendErrorKind::TimedOut)
+                    && let Some(id) = id
+                {
+                    self.wait_on(id, *pending, self.late_write_max(&forward.route));
                 }
-                Ok(unknown)
+                Err(unknown)
             }
+        }
+    }
+
+    /// Takes the rest of an answer by which the upstream refuses the write.
+    async fn refused_completely(&self, forward: &mut Forward, answer: Answer) -> Result<(), Ended> {
+        match collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.unknown(forward, "its answer was cut")),
         }
     }
 
     /// The client is told that nobody knows, and the others wait.
-    fn unknown(
-        &self,
-        forward: &Forward,
-        in_flight: InFlight,
-        began: Instant,
-        cause: &str,
-    ) -> Acted<GatewayBody> {
+    pub(crate) fn unknown(&self, forward: &mut Forward, cause: &str) -> Ended {
         let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
-        self.in_doubt(forward, in_flight, began);
-        Acted::Unknown(refusal, None)
+        self.in_doubt(forward);
+        Box::new(Acted::Unknown(refusal, None))
     }
 
-    fn in_doubt(&self, forward: &Forward, in_flight: InFlight, began: Instant) {
+    pub(crate) fn in_doubt(&self, forward: &mut Forward) {
         self.stats.unknown.add();
-        in_flight.doubt(self.late_write_max(&forward.route));
-        let until = Instant::now() + self.late_write_max(&forward.route);
-        self.note(forward, began, WriteOutcome::Unknown { until }, None);
+        let late = self.late_write_max(&forward.route);
+        if let Some(in_flight) = forward.in_flight.take() {
+            in_flight.doubt(late);
+        }
+        self.note(forward, WriteOutcome::Unknown { until: Instant::now() + late }, None);
     }
 
     /// Leaves what is known of the write for whoever records it.
-    fn note(&self, forward: &Forward, began: Instant, outcome: WriteOutcome, after: Option<HeaderValue>) {
-        let content = forward.sent;
-        let written = Written { began, content, outcome, judged: true };
+    pub(crate) fn note(&self, forward: &Forward, outcome: WriteOutcome, after: Option<HeaderValue>) {
+        let written = Written { began: forward.began, content: forward.sent, outcome, judged: true };
         let mut facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
         (facts.before, facts.after) = (forward.before.clone(), after);
         forward.x.note(facts);
-    }
-
-    /// The head of an answer is there.
-    async fn answered(
-        &self,
-        forward: Box<Forward>,
-        in_flight: InFlight,
-        answer: Answer,
-        began: Instant,
-    ) -> Acted<GatewayBody> {
-        let early = !answer.all_content_sent();
-        let (mut head, body) = answer.response.into_parts();
-        head::clean_answer(&mut head.headers);
-        self.learned.answered(&forward.x.headers, &mut head.headers);
-        head::strip_validators(&mut head.headers);
-        self.report(&forward, &mut head.headers);
-        let says = said(head.status);
-        // An answer to an append may be without an end. Nobody waits for it, but what is there may be all.
-        let streams = forward.place.kind == Kind::Shared && body.size_hint().exact().is_none();
-        let collected = if streams && says == Said::Yes && !early {
-            collect_ready(body, ANSWER_WHOLE_BYTES_MAX).await
-        } else {
-            collect(body, ANSWER_WHOLE_BYTES_MAX).await
-        };
-        match collected {
-            Ok(collected)
-                if says == Said::No || (says != Said::Nothing && collected.all_content_sent && !early) =>
-            {
-                let Collected { bytes, mut trailers, .. } = collected;
-                match &mut trailers {
-                    // An entity-tag may come as late as here (RFC 9110, Section 8.8.3).
-                    Some(trailers) => head::strip_validators(trailers),
-                    None => drop(head.headers.remove(TRAILER)),
-                }
-                let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
-                    Box::pin(self.read_back(&forward, &head)).await
-                } else {
-                    None
-                };
-                self.concluded(forward, in_flight, head, (bytes, trailers), read_back, began)
-            }
-            // The whole answer, and yet not the last word.
-            Ok(collected) => {
-                head.headers.remove(TRAILER);
-                let cause = format!("its answer, {}, does not say what became of it", head.status);
-                let refusal = refusals::unknown(&cause, self.late_write_max(&forward.route));
-                self.in_doubt(&forward, in_flight, began);
-                Acted::Unknown(refusal, Some(Response::from_parts(head, GatewayBody::from(collected.bytes))))
-            }
-            Err(CollectError::More { so_far, rest }) if !early && says != Said::Nothing => {
-                self.pump(forward, in_flight, head, so_far, *rest, began)
-            }
-            Err(error) => {
-                let cause = match error {
-                    CollectError::Idle => "its answer stopped in the middle",
-                    CollectError::Cut(_) | CollectError::More { .. } => "its answer was cut",
-                };
-                self.unknown(&forward, in_flight, began, cause)
-            }
-        }
-    }
-
-    /// The complete answer is there, and it is the last word.
-    fn concluded(
-        &self,
-        forward: Box<Forward>,
-        in_flight: InFlight,
-        mut head: Parts,
-        (mut content, mut trailers): (Bytes, Option<HeaderMap>),
-        read_back: Option<ReadBack>,
-        began: Instant,
-    ) -> Acted<GatewayBody> {
-        let says = said(head.status);
-        let applied = says == Said::Yes;
-        let count = in_flight.end(says != Said::No);
-        let tag = (applied && forward.place.kind == Kind::Exclusive)
-            .then(|| self.new_tag(&forward, &head, &content, read_back.as_ref(), count))
-            .flatten();
-        if let Some(tag) = &tag {
-            head.headers.insert(ETAG, tag.to_value());
-        }
-        if let Some(read) = read_back.filter(|read| read.shown) {
-            represent(&forward.x, &mut head, &read.head);
-            (content, trailers) = (read.content, None);
-            head.headers.remove(TRAILER);
-        }
-        self.note(
-            &forward,
-            began,
-            outcome_of(says, self.late_write_max(&forward.route)),
-            tag.map(MintedTag::to_value),
-        );
-        drop(forward.turns);
-        let response = Response::from_parts(head, GatewayBody::whole(content, trailers));
-        match says {
-            Said::Yes => Acted::Applied(response, forward.protection),
-            Said::No => Acted::NotApplied(response),
-            Said::Perhaps | Said::Nothing => {
-                Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
-            }
-        }
-    }
-
-    /// A long answer goes to the client as it comes.
-    fn pump(
-        &self,
-        forward: Box<Forward>,
-        in_flight: InFlight,
-        head: Parts,
-        so_far: Bytes,
-        rest: ResponseBody,
-        began: Instant,
-    ) -> Acted<GatewayBody> {
-        let says = said(head.status);
-        self.note(&forward, began, outcome_of(says, self.late_write_max(&forward.route)), None);
-        let (turns, protection) = (forward.turns, forward.protection);
-        let late = self.late_write_max(&forward.route);
-        let body = pump::drained(
-            so_far,
-            rest,
-            self.settings.bounds.answer_bytes_max,
-            &self.answers,
-            move |complete| {
-                if complete {
-                    in_flight.end(says != Said::No);
-                } else {
-                    in_flight.doubt(late);
-                }
-                drop(turns);
-            },
-        );
-        let response = Response::from_parts(head, body);
-        if says == Said::Yes {
-            Acted::Applied(response, protection)
-        } else {
-            Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
-        }
-    }
-
-    /// In warn mode: what would have been refused.
-    fn report(&self, forward: &Forward, headers: &mut HeaderMap) {
-        if forward.route.policy.mode == Mode::Warn && forward.x.judge(now()).protection().is_err() {
-            headers.insert(REPORT_ONLY, forward.route.reported.clone());
-        }
-    }
-
-    /// The tag of the state that this write made, where the answer may carry one (RFC 9110, Section 9.3.4).
-    fn new_tag(
-        &self,
-        forward: &Forward,
-        head: &Parts,
-        content: &Bytes,
-        read_back: Option<&ReadBack>,
-        count: u64,
-    ) -> Option<MintedTag> {
-        let x = &forward.x;
-        if x.method == Method::DELETE || forward.place.also.is_some() || !head.status.is_success() {
-            return None;
-        }
-        let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant: None };
-        if let Some(read) = read_back {
-            return (read.shown || read.verified).then_some(MintedTag { count, ..read.tag });
-        }
-        if !matches!(x.method, Method::PUT | Method::PATCH) {
-            return None;
-        }
-        if forward.route.is_exclusive() {
-            let digest = forward
-                .own
-                .or_else(|| digest::of(&DigestSource::None, &x.target, &head.headers, content, None));
-            return Some(MintedTag { digest, ..tag });
-        }
-        // The upstream has sent the new representation itself.
-        let applied = head
-            .headers
-            .get_all(PREFERENCE_APPLIED)
-            .iter()
-            .any(|v| v.as_bytes().starts_with(b"return=representation"));
-        if !applied || head.headers.contains_key(http::header::VARY) {
-            return None;
-        }
-        let digest = digest::of(forward.route.digest_source(), &x.target, &head.headers, content, None);
-        digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
     }
 }
 

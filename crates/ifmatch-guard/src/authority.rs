@@ -26,6 +26,7 @@ pub trait Authority: Send + Sync + 'static {
     }
 
     /// The method to judge the request by, if it is not the one it names: a route may let `X-HTTP-Method-Override` count.
+    /// Asked of requests that have such a field or a query, in which it may be named as well.
     ///
     /// # Errors
     /// 400 for a request that asks to be taken as something else.

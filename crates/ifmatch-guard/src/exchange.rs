@@ -1,10 +1,11 @@
 //! One request on its way through the pipeline.
 
 use crate::content::Content;
+use crate::fields::Fields;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
-use ifmatch_core::{About, HttpDate, Judge, Policy, Target};
+use ifmatch_core::{About, Code, HttpDate, Judge, Policy, Protection, Target};
 use std::any::Any;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -44,6 +45,8 @@ pub struct Exchange {
     pub target: Target,
     /// The header section; never the trailers.
     pub headers: HeaderMap,
+    /// Which fields it has, of those that everybody asks for.
+    pub fields: Fields,
     /// The protocol it came in.
     pub version: Version,
     /// What earlier layers attached to the request.
@@ -59,12 +62,14 @@ pub struct Exchange {
     id: OnceLock<Uuid>,
     notes: OnceLock<Box<dyn Any + Send + Sync>>,
     content: Option<Content>,
-    client: Option<Arc<Client>>,
+    protection: Option<Result<Protection, Code>>,
+    client: Client,
 }
 
 impl Exchange {
     pub(crate) fn new(
         head: Parts,
+        fields: Fields,
         target: Target,
         policy: Arc<Policy>,
         peer: Option<Peer>,
@@ -77,6 +82,7 @@ impl Exchange {
             uri,
             target,
             headers,
+            fields,
             version,
             extensions,
             policy,
@@ -86,7 +92,8 @@ impl Exchange {
             id: OnceLock::new(),
             notes: OnceLock::new(),
             content: None,
-            client: None,
+            protection: None,
+            client: Client::default(),
         }
     }
 
@@ -99,18 +106,19 @@ impl Exchange {
         self.content = Some(content);
     }
 
-    /// Notes how to tell that the client has left.
-    pub(crate) fn awaited_by(&mut self, presence: &Presence) {
-        self.client = Some(Arc::clone(&presence.0));
+    /// What protects this write, or the 428 code that its mode waives; `None` if it was not judged yet.
+    pub fn protection(&self) -> Option<Result<Protection, Code>> {
+        self.protection
+    }
+
+    pub(crate) fn set_protection(&mut self, protection: Option<Result<Protection, Code>>) {
+        self.protection = protection;
     }
 
     /// Ends when nobody waits for the answer any more. A write that has its turn goes on all the same; one that only
     /// waits for it need not.
     pub async fn abandoned(&self) {
-        match &self.client {
-            Some(client) => client.left().await,
-            None => std::future::pending().await,
-        }
+        self.client.left().await;
     }
 
     /// The engine for this request; `now` by the clock of whoever holds the state.
@@ -180,18 +188,13 @@ impl Client {
 
 /// Held by whoever waits for the answer. Dropped, the client has left.
 #[derive(Debug)]
-pub(crate) struct Presence(Arc<Client>);
-
-impl Presence {
-    pub(crate) fn new() -> Self {
-        Self(Arc::default())
-    }
-}
+pub(crate) struct Presence(pub(crate) Arc<Exchange>);
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        self.0.has_left.store(true, Ordering::Release);
-        self.0.leaves.notify_waiters();
+        let client = &self.0.client;
+        client.has_left.store(true, Ordering::Release);
+        client.leaves.notify_waiters();
     }
 }
 
@@ -216,15 +219,9 @@ mod tests {
     #[test]
     fn a_client_that_leaves_is_missed_by_all_and_for_ever() {
         let (head, ()) = Request::new(()).into_parts();
-        let mut x = Exchange::new(
-            head,
-            Target::verbatim("/", None),
-            Arc::new(Policy::store("r")),
-            None,
-            Instant::now(),
-        );
-        let presence = Presence::new();
-        x.awaited_by(&presence);
+        let (target, policy) = (Target::verbatim("/", None), Arc::new(Policy::store("r")));
+        let x = Arc::new(Exchange::new(head, Fields::default(), target, policy, None, Instant::now()));
+        let presence = Presence(Arc::clone(&x));
         let mut cx = Context::from_waker(Waker::noop());
         let (mut asked, mut too) = (pin!(x.abandoned()), pin!(x.abandoned()));
         assert!(asked.as_mut().poll(&mut cx).is_pending() && too.as_mut().poll(&mut cx).is_pending());

@@ -1,6 +1,7 @@
 //! What a head must be before anything else is looked at: refuse rather than guess.
 
-use http::header::{CONNECTION, HOST, HeaderName, TRANSFER_ENCODING};
+use crate::fields::{Field, Look};
+use http::header::{CONNECTION, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Uri, Version};
@@ -25,20 +26,24 @@ const NOT_HOP_BY_HOP_PREFIXES: [&str; 2] = ["if-", "content-"];
 /// Largest header section, names and values together, in bytes. Past it: 431, never a part of it.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
 
-/// Checks the head and reads its target, which `named` knows the spellings of.
+/// Checks the head, of which `look` tells what fields it has, and reads its target, which `named` knows the spellings of.
 pub(crate) fn receive(
     head: &Parts,
+    look: &Look<'_>,
     named: impl FnOnce(&str, Option<&str>) -> Result<Target, Refusal>,
 ) -> Result<Target, Refusal> {
-    size(head)?;
-    transfer_coding(head)?;
-    connection(head)?;
-    host(head)?;
+    size(look.bytes)?;
+    if look.fields.has(Field::TransferEncoding) {
+        transfer_coding(head)?;
+    }
+    if look.fields.has(Field::Connection) {
+        connection(head)?;
+    }
+    host(head, look)?;
     target(&head.method, &head.uri, named)
 }
 
-fn size(head: &Parts) -> Result<(), Refusal> {
-    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+fn size(bytes: usize) -> Result<(), Refusal> {
     if bytes <= HEADER_BYTES_MAX {
         return Ok(());
     }
@@ -82,14 +87,12 @@ fn connection(head: &Parts) -> Result<(), Refusal> {
 }
 
 /// Exactly one authority (RFC 9112, Section 3.2; RFC 9113, Section 8.3.1).
-fn host(head: &Parts) -> Result<(), Refusal> {
+fn host(head: &Parts, look: &Look<'_>) -> Result<(), Refusal> {
     let bad = |detail: &str| Err(Refusal::bad_request("host", detail));
-    let mut lines = head.headers.get_all(HOST).iter();
-    let (first, second) = (lines.next(), lines.next());
-    if second.is_some() {
+    if look.hosts > 1 {
         return bad("The request has more than one Host field.");
     }
-    let named = first.map(|value| value.as_bytes().trim_ascii());
+    let named = look.host.map(|value| value.as_bytes().trim_ascii());
     if let Some(named) = named.filter(|n| !n.is_empty()) {
         let valid =
             is_plain_host(named) || Authority::try_from(named).is_ok_and(|a| !a.as_str().contains('@'));
@@ -149,7 +152,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        receive(&head, Target::parse)
+        receive(&head, &Look::at(&head.headers), Target::parse)
             .map(|t| t.path().to_owned())
             .map_err(|r| r.reason().map_or("", |r| r.name()))
     }

@@ -4,17 +4,18 @@ use crate::authority::{Acted, Admission, Authority, Passed, Read};
 use crate::carried::{Carried, Panicked};
 use crate::content::{Budget, Content, ContentLimits, discard, receive};
 use crate::exchange::{Exchange, Peer, Presence};
+use crate::fields::{Field, Look};
 use crate::hygiene;
 use crate::observe::{Decision, Observe, Result as Decided};
 use crate::respond::problem_response;
 use crate::spool::Spool;
 use crate::wellknown;
 use bytes::Bytes;
-use http::header::{ALLOW, EXPECT, HeaderValue};
+use http::header::{ALLOW, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
-use ifmatch_core::{About, Code, MethodClass, Protection, Refusal, is_registered};
+use ifmatch_core::{About, Code, HttpDate, MethodClass, Protection, Refusal, is_registered};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -105,7 +106,7 @@ enum Admitted {
 /// A request answered before it became an exchange.
 struct Stopped<B> {
     response: Response<B>,
-    headers: HeaderMap,
+    expects_continue: bool,
 }
 
 impl<A: Authority, O: Observe> Pipeline<A, O> {
@@ -142,7 +143,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         let (head, body) = request.into_parts();
         let progress = Progress { started: Instant::now(), protection: None };
         let response = self.refuse_head(refusal, &head, head.uri.path(), &progress);
-        self.discard(body, &head.headers);
+        self.discard(body, Look::at(&head.headers).fields.expects_continue);
         response
     }
 
@@ -177,18 +178,14 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             Ok(Admitted::Guarded(exchange)) => exchange,
             Ok(Admitted::Passed(exchange)) => return self.pass(exchange, body, progress).await,
             Err(stopped) => {
-                self.discard(body, &stopped.headers);
+                self.discard(body, stopped.expects_continue);
                 return Ok(stopped.response);
             }
         };
         let class = MethodClass::of(&exchange.method);
-        let judge = exchange.judge(self.shared.authority.now());
-        if class == MethodClass::Write {
-            progress.protection = Some(judge.protection());
-        }
-        if let Err(refusal) = judge.on_head() {
+        if let Err(refusal) = self.require(&exchange, class, &mut progress) {
             let response = self.refuse(&refusal, &exchange, &progress);
-            self.discard(body, &exchange.headers);
+            self.discard(body, exchange.fields.expects_continue);
             return Ok(response);
         }
         let empty_read = class != MethodClass::Write && body.is_end_stream();
@@ -196,7 +193,10 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             return self.read(&exchange, &progress).await;
         }
         match self.content(&exchange, body).await {
-            Ok(content) if class == MethodClass::Write => self.write(exchange, content, progress).await,
+            Ok(content) if class == MethodClass::Write => {
+                Arc::get_mut(&mut exchange).expect(UNSHARED).set_protection(progress.protection);
+                self.write(exchange, content, progress).await
+            }
             // QUERY, REPORT and the like say what they ask for in their content.
             Ok(content) => {
                 Arc::get_mut(&mut exchange).expect(UNSHARED).set_content(content);
@@ -214,19 +214,24 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         progress: &Progress,
     ) -> Result<Admitted, Box<Stopped<A::Body>>> {
         let named = |path: &str, query: Option<&str>| self.shared.authority.target(path, query);
-        let target = match hygiene::receive(&head, named) {
+        let look = Look::at(&head.headers);
+        let (fields, received) = (look.fields, hygiene::receive(&head, &look, named));
+        let expects_continue = fields.expects_continue;
+        let target = match received {
             Ok(target) => target,
             Err(refusal) => {
                 let response = self.refuse_head(&refusal, &head, head.uri.path(), progress);
-                return Err(Box::new(Stopped { response, headers: head.headers }));
+                return Err(Box::new(Stopped { response, expects_continue }));
             }
         };
-        match self.shared.authority.effective_method(&head, &target) {
-            Ok(None) => {}
-            Ok(Some(method)) => head.method = method,
-            Err(refusal) => {
-                let response = self.refuse_head(&refusal, &head, target.path(), progress);
-                return Err(Box::new(Stopped { response, headers: head.headers }));
+        if fields.has(Field::OtherMethod) || target.query().is_some() {
+            match self.shared.authority.effective_method(&head, &target) {
+                Ok(None) => {}
+                Ok(Some(method)) => head.method = method,
+                Err(refusal) => {
+                    let response = self.refuse_head(&refusal, &head, target.path(), progress);
+                    return Err(Box::new(Stopped { response, expects_continue }));
+                }
             }
         }
         let registered = is_registered(&head.method);
@@ -244,11 +249,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         };
         let response = match admission {
             Admission::Guarded(policy) => {
-                let x = Exchange::new(head, target, policy, peer, progress.started);
+                let x = Exchange::new(head, fields, target, policy, peer, progress.started);
                 return Ok(Admitted::Guarded(Arc::new(x)));
             }
             Admission::Passed(policy) => {
-                let x = Exchange::new(head, target, policy, peer, progress.started);
+                let x = Exchange::new(head, fields, target, policy, peer, progress.started);
                 return Ok(Admitted::Passed(Arc::new(x)));
             }
             Admission::Answered(response) => {
@@ -257,7 +262,19 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             }
             Admission::Refused(refusal) => self.refuse_head(&refusal, &head, target.path(), progress),
         };
-        Err(Box::new(Stopped { response, headers: head.headers }))
+        Err(Box::new(Stopped { response, expects_continue }))
+    }
+
+    /// Step 5: what the head alone says of a request that is judged.
+    fn require(&self, x: &Exchange, class: MethodClass, progress: &mut Progress) -> Result<(), Refusal> {
+        // The time matters to dates only.
+        let dated = x.fields.can_have_dates();
+        let now = if dated { self.shared.authority.now() } else { HttpDate::from_unix(0) };
+        let judge = x.judge(now);
+        if class == MethodClass::Write {
+            progress.protection = Some(judge.protection());
+        }
+        judge.on_head()
     }
 
     /// A request that is not judged: handed through, and recorded.
@@ -302,7 +319,7 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        if expects_continue(&x.headers)
+        if x.fields.expects_continue
             && MethodClass::of(&x.method) == MethodClass::Write
             && let Some(refusal) = Box::pin(self.shared.authority.preview(x)).await
         {
@@ -318,9 +335,9 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
             (spool, limits.bytes_max) = (None, limits.bytes_max.min(READ_CONTENT_BYTES_MAX));
         }
         let budget = &self.shared.budget;
-        let received = receive(&mut body, &x.headers, limits, budget, spool).await;
+        let received = receive(&mut body, x.fields.content_length, limits, budget, spool).await;
         if received.is_err() {
-            self.discard(body, &x.headers);
+            self.discard(body, x.fields.expects_continue);
         }
         received
     }
@@ -328,13 +345,12 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     /// Steps 7 to 10, to their end: from here on no client that leaves cancels anything.
     async fn write(
         &self,
-        mut x: Arc<Exchange>,
+        x: Arc<Exchange>,
         content: Content,
         progress: Progress,
     ) -> Result<Response<A::Body>, A::Error> {
         let pipeline = self.clone();
-        let here = Presence::new();
-        Arc::get_mut(&mut x).expect(UNSHARED).awaited_by(&here);
+        let here = Presence(Arc::clone(&x));
         let exchange = Arc::clone(&x);
         let acts = Carried::new(async move {
             let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };
@@ -457,11 +473,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
 
     /// Content of a request that is answered without it. A client that still waits for 100 sends none: the body is
     /// dropped, which ends the connection after the answer.
-    fn discard<B>(&self, body: B, headers: &HeaderMap)
+    fn discard<B>(&self, body: B, expects_continue: bool)
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
-        if !expects_continue(headers) {
+        if !expects_continue {
             discard(body, self.content_limits());
         }
     }
@@ -470,10 +486,6 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
 fn problem<B: From<Bytes>>(refusal: &Refusal, x: &Exchange) -> Response<B> {
     let request_id = x.request_id().to_string();
     problem_response(refusal, &x.about(&request_id), x.version)
-}
-
-fn expects_continue(headers: &HeaderMap) -> bool {
-    headers.get(EXPECT).is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 /// `OPTIONS *`: about the server, not about a resource.

@@ -169,7 +169,8 @@ impl Authority for Routed {
 
     async fn act(&self, x: Arc<Exchange>, content: Content) -> Result<Acted<RoutedBody>, Infallible> {
         Ok(match self.holder(&x) {
-            Some(store) => acted(store.act(x, content).await?, RoutedBody::Store),
+            // Boxed: it is large, and the writes of the gateway would have room for it.
+            Some(store) => acted(Box::pin(store.act(x, content)).await?, RoutedBody::Store),
             None => acted(self.gateway.act(x, content).await?, RoutedBody::Gateway),
         })
     }

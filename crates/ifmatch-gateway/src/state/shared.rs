@@ -6,6 +6,7 @@ use super::record::{Kind, Label, Write, encode_under_way};
 use super::slots::{FreeSlots, SlotFile};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,9 +16,31 @@ pub(super) const SWEEP: Duration = Duration::from_millis(25);
 
 const SHARDS: usize = 64;
 
+/// Keys are keyed hashes already, of which the lowest bits choose the shard.
+#[derive(Default)]
+struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = u64::try_from(key >> 64).unwrap_or(0);
+    }
+}
+
+type Shard = Mutex<HashMap<u128, Open, BuildHasherDefault<Plain>>>;
+
 /// Slots of appends under way.
 pub(super) struct SharedSlots {
-    shards: [Mutex<HashMap<u128, Open>>; SHARDS],
+    shards: [Shard; SHARDS],
     /// Some slot may be idle; somebody comes to look.
     idle: AtomicBool,
 }
@@ -131,7 +154,7 @@ impl SharedSlots {
         Ok(idle)
     }
 
-    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, Open>> {
+    fn shard(&self, key: u128) -> &Shard {
         &self.shards[usize::try_from(key % SHARDS as u128).unwrap_or(0)]
     }
 }
