@@ -95,7 +95,8 @@ impl Heads {
         };
         let is_chosen = |name: &HeaderName| chosen.iter().any(|(chosen, _)| chosen == name);
         let host = chosen.iter().find(|(name, _)| *name == HOST).and_then(|(_, value)| value.as_ref());
-        out.field(&HOST, &[host.map_or_else(|| self.host_of(x), HeaderValue::as_bytes)]);
+        let theirs = host_of(x);
+        out.field(&HOST, &[host.map_or_else(|| self.host(theirs), HeaderValue::as_bytes)]);
         conditions(x, purpose, &mut out);
         let named = connection_options(&x.headers);
         for (name, value) in &x.headers {
@@ -120,20 +121,13 @@ impl Heads {
             Purpose::Verbatim | Purpose::Plain | Purpose::Conditional | Purpose::Judged(_) => {}
         }
         out.field(&VIA, &[via(x.version)]);
-        forwarded(x, &mut out);
+        forwarded(x, theirs, &mut out);
         out
     }
 
-    /// The authority in the target goes before Host (RFC 9112, Section 3.2.2); HTTP/2 has it there.
-    fn host_of<'x>(&'x self, x: &'x Exchange) -> &'x [u8] {
-        let named = match self.host {
-            HostField::Upstream => None,
-            HostField::Preserve => {
-                let authority = x.uri.authority().map(|a| a.as_str().as_bytes());
-                authority.or_else(|| x.headers.get(HOST).map(HeaderValue::as_bytes))
-            }
-        };
-        named.filter(|host| !host.is_empty()).unwrap_or(self.upstream.as_bytes())
+    fn host<'x>(&'x self, theirs: Option<&'x [u8]>) -> &'x [u8] {
+        let named = theirs.filter(|_| self.host == HostField::Preserve);
+        named.unwrap_or(self.upstream.as_bytes())
     }
 
     /// Destination follows Host to the upstream: where it goes there.
@@ -153,14 +147,19 @@ impl Heads {
     }
 }
 
+/// The authority in the target goes before Host (RFC 9112, Section 3.2.2); HTTP/2 has it there.
+fn host_of(x: &Exchange) -> Option<&[u8]> {
+    let authority = x.uri.authority().map(|a| a.as_str().as_bytes());
+    authority.or_else(|| x.headers.get(HOST).map(HeaderValue::as_bytes)).filter(|host| !host.is_empty())
+}
+
 /// RFC 7239: who asked, and for which host.
-fn forwarded(x: &Exchange, out: &mut Message) {
+fn forwarded(x: &Exchange, host: Option<&[u8]>, out: &mut Message) {
     let Some(peer) = &x.peer else { return };
     let node = Node::of(peer.address);
-    let host = x.uri.authority().map(|a| a.as_str()).or_else(|| x.headers.get(HOST)?.to_str().ok());
-    match host.filter(|host| !host.is_empty() && !host.contains(['"', '\\'])) {
+    match host.filter(|host| host.iter().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'))) {
         Some(host) => {
-            let parts = [b"for=", node.text(), b";host=\"", host.as_bytes(), b"\";proto=http"];
+            let parts = [b"for=", node.text(), b";host=\"", host, b"\";proto=http"];
             out.field(&FORWARDED, &parts);
         }
         None => out.field(&FORWARDED, &[b"for=", node.text(), b";proto=http"]),
@@ -427,8 +426,10 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap) {
 
 /// Takes the upstream's validators from an answer: on a route where we mint, they never reach clients.
 pub(crate) fn strip_validators(headers: &mut HeaderMap) {
-    headers.remove(ETAG);
-    headers.remove(LAST_MODIFIED);
+    if headers.keys().any(|name| [ETAG, LAST_MODIFIED].contains(name)) {
+        headers.remove(ETAG);
+        headers.remove(LAST_MODIFIED);
+    }
 }
 
 #[cfg(test)]

@@ -132,33 +132,47 @@ fn parse(head: &Bytes, of_head_request: bool) -> Result<Head, Malformed> {
     let reason =
         answer.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let reason = reason.map(|reason| head.slice_ref(reason.as_bytes()));
-    let headers = fields(head, answer.headers)?;
-    let content = content(status, version, &headers, of_head_request)?;
-    let keep = content != Content::ToEnd && keeps(version, &headers);
+    let mut told = Told::default();
+    let headers = fields(head, answer.headers, &mut told)?;
+    let content = content(status, version, &headers, told, of_head_request)?;
+    let keep =
+        content != Content::ToEnd && version == Version::HTTP_11 && !(told.connection && closes(&headers));
     let mut head = Head { status, version, headers, reason, content, keep };
-    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.remove(CONTENT_LENGTH).is_some() {
+    if told.coding && head.headers.remove(CONTENT_LENGTH).is_some() {
         // The coding goes before the length (RFC 9112, Section 6.3), and something is wrong with the upstream.
         head.keep = false;
     }
     Ok(head)
 }
 
-fn fields(of: &Bytes, lines: &[httparse::Header<'_>]) -> Result<HeaderMap, Malformed> {
+/// Which fields there are that say something of the connection or of the content: nearly no answer has all of them, and to
+/// look for each costs more than to see them go by.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    connection: bool,
+    coding: bool,
+    length: bool,
+}
+
+fn fields(of: &Bytes, lines: &[httparse::Header<'_>], told: &mut Told) -> Result<HeaderMap, Malformed> {
     let bad = Malformed("a field of the answer is not one");
     let mut fields = HeaderMap::with_capacity(lines.len());
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| bad)?;
         let value = HeaderValue::from_maybe_shared(of.slice_ref(line.value)).map_err(|_| bad)?;
+        told.connection |= name == CONNECTION;
+        told.coding |= name == TRANSFER_ENCODING;
+        told.length |= name == CONTENT_LENGTH;
         fields.append(name, value);
     }
     Ok(fields)
 }
 
-/// RFC 9112, Section 9.3. What was HTTP/1.0 once is not asked for more: it has no content of unknown length.
-fn keeps(version: Version, headers: &HeaderMap) -> bool {
+/// Whether the connection ends behind the answer (RFC 9112, Section 9.3).
+fn closes(headers: &HeaderMap) -> bool {
     let mut options =
         headers.get_all(CONNECTION).iter().flat_map(|line| line.as_bytes().split(|&b| b == b','));
-    version == Version::HTTP_11 && !options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// RFC 9112, Section 6.3.
@@ -166,18 +180,24 @@ fn content(
     status: StatusCode,
     version: Version,
     headers: &HeaderMap,
+    told: Told,
     of_head_request: bool,
 ) -> Result<Content, Malformed> {
     if of_head_request || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
         return Ok(Content::NONE);
     }
-    if let Some(last) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
+    if told.coding {
         if version == Version::HTTP_10 {
             return Err(Malformed("the answer is HTTP/1.0 and has a transfer coding"));
         }
-        let last = last.as_bytes().rsplit(|&b| b == b',').next().unwrap_or_default();
+        let last =
+            headers.get_all(TRANSFER_ENCODING).iter().next_back().map_or(&b""[..], HeaderValue::as_bytes);
+        let last = last.rsplit(|&b| b == b',').next().unwrap_or_default();
         let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
         return Ok(if chunked { Content::Chunked(Chunks::default()) } else { Content::ToEnd });
+    }
+    if !told.length {
+        return Ok(Content::ToEnd);
     }
     let mut length = None;
     for line in headers.get_all(CONTENT_LENGTH) {
@@ -310,7 +330,7 @@ fn trailers(input: &mut BytesMut, scanned: &mut Scanned) -> Result<Found, Malfor
     match httparse::parse_headers(&all, &mut lines) {
         Ok(httparse::Status::Complete((bytes, []))) if bytes == all.len() => Ok(Found::End(None)),
         Ok(httparse::Status::Complete((bytes, lines))) if bytes == all.len() => {
-            Ok(Found::End(Some(fields(&all, lines)?)))
+            Ok(Found::End(Some(fields(&all, lines, &mut Told::default())?)))
         }
         _ => Err(Malformed("the trailers of the answer are not fields")),
     }
