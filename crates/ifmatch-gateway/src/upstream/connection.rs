@@ -13,11 +13,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::io::{AsyncReadExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::AbortHandle;
@@ -51,6 +50,8 @@ pub(super) struct Inner {
     /// Whether anything of this exchange came in.
     answered: bool,
     writing: Writing,
+    /// What the content ended with in [`Connection::start`].
+    content_error: Option<ContentError>,
     of_head_request: bool,
     /// One timer for all waits of all exchanges: to move it later costs next to nothing.
     timer: Pin<Box<Sleep>>,
@@ -73,7 +74,8 @@ enum Way {
 
 /// The rest of the content, on its way out behind an early answer.
 struct Rest {
-    sent: Arc<AtomicBool>,
+    /// Once it has ended: whether all of it was sent. If not, the content broke off, and the answer was cut with it.
+    sent: Arc<OnceLock<bool>>,
     task: AbortHandle,
 }
 
@@ -94,6 +96,7 @@ impl Inner {
             read_bytes_max: READ_BYTES.0,
             answered: false,
             writing: Writing::default(),
+            content_error: None,
             of_head_request: false,
             timer: Box::pin(sleep_until(now)),
             clean: true,
@@ -108,14 +111,16 @@ impl Inner {
     /// Whether an idle connection is still good, as far as the event loop has told.
     pub(super) fn is_alive(&self) -> bool {
         let Way::Both(stream) = &self.way else { return false };
-        // Asks the system only if the event loop has heard something. Whatever it is, it was not asked for.
-        matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        // Asks the system only if the event loop has heard something. Whatever it is, it was not asked for. It stays there:
+        // who looks next must find it, too.
+        let looked = stream.try_io(Interest::READABLE, || peek(stream));
+        matches!(looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The same, and `waker` is woken when something happens to it.
-    pub(super) fn watch(&mut self, waker: &Waker) -> bool {
-        let Way::Both(stream) = &mut self.way else { return false };
-        Pin::new(stream).poll_read(&mut Context::from_waker(waker), &mut ReadBuf::new(&mut [0])).is_pending()
+    pub(super) fn watch(&self, waker: &Waker) -> bool {
+        let Way::Both(stream) = &self.way else { return false };
+        stream.poll_peek(&mut Context::from_waker(waker), &mut ReadBuf::new(&mut [0])).is_pending()
     }
 
     /// To be used again, after having been idle.
@@ -134,11 +139,13 @@ impl Inner {
     /// Looks for the end of the stream in the socket itself. The event loop may not have heard of it yet.
     fn verify(&self) -> io::Result<()> {
         let Way::Both(stream) = &self.way else { return Err(io::ErrorKind::NotConnected.into()) };
-        match rustix::net::recv(stream, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-            Ok((_, 0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+        match peek(stream) {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "an answer that was not asked for")),
-            Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -159,7 +166,11 @@ impl Inner {
         let room = self.input.capacity() - self.input.len();
         let read = match &mut self.way {
             Way::Both(stream) => ready!(pin!(stream.read_buf(&mut self.input)).poll(cx)),
-            Way::In(stream, _) => ready!(pin!(stream.read_buf(&mut self.input)).poll(cx)),
+            Way::In(stream, rest) => match ready!(pin!(stream.read_buf(&mut self.input)).poll(cx)) {
+                // It was us who ended the stream.
+                Ok(0) if rest.sent.get() == Some(&false) => Err(io::ErrorKind::ConnectionAborted.into()),
+                read => read,
+            },
             Way::Closed => Ok(0),
         }?;
         self.answered |= read > 0;
@@ -205,12 +216,14 @@ impl Connection {
         inner.of_head_request = message.is_head_request();
         inner.writing = Writing::new(&mut message);
         // Nobody needs to be woken: whoever waits for the head polls again before waiting.
-        if let Poll::Ready(Ok(Wrote::Broken(error))) =
-            inner.poll_write(&mut Context::from_waker(Waker::noop()))
-            && inner.writing.written() == 0
-        {
-            let whole = inner.writing.give_back(&mut message);
-            return Err(self.unsent(whole.then_some(message), error));
+        match inner.poll_write(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(Wrote::Broken(error))) if inner.writing.written() == 0 => {
+                let whole = inner.writing.give_back(&mut message);
+                return Err(self.unsent(whole.then_some(message), error));
+            }
+            // For whoever waits for the head.
+            Poll::Ready(Err(error)) => inner.content_error = Some(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => {}
         }
         Ok(Pending::new(self))
     }
@@ -246,7 +259,7 @@ impl Connection {
     pub(super) fn is_sent(&self) -> bool {
         match &self.inner().way {
             Way::Both(_) | Way::Closed => self.inner().writing.is_sent(),
-            Way::In(_, rest) => rest.sent.load(Ordering::Relaxed),
+            Way::In(_, rest) => rest.sent.get() == Some(&true),
         }
     }
 
@@ -260,6 +273,9 @@ impl Connection {
         let inner = self.inner_mut();
         if inner.writing.is_sent() {
             return Ok(());
+        }
+        if let Some(error) = inner.content_error.take() {
+            return Err(error);
         }
         match inner.poll_write(cx) {
             Poll::Ready(Err(error)) => Err(error),
@@ -297,7 +313,7 @@ impl Connection {
         match std::mem::replace(&mut inner.way, Way::Closed) {
             Way::Both(stream) if !inner.writing.is_broken() => {
                 let (input, output) = stream.into_split();
-                let sent = Arc::<AtomicBool>::default();
+                let sent = Arc::<OnceLock<bool>>::default();
                 let writing = std::mem::take(&mut inner.writing);
                 let task = tokio::spawn(send_rest(writing, output, Arc::clone(&sent))).abort_handle();
                 inner.way = Way::In(input, Rest { sent, task });
@@ -312,11 +328,15 @@ impl Connection {
         let inner = self.inner_mut();
         let whole = matches!(inner.way, Way::Both(_));
         inner.clean = whole && inner.writing.is_sent() && inner.input.is_empty();
+        if inner.clean {
+            inner.writing = Writing::default();
+        }
         if inner.input.capacity() > READ_BYTES.0 {
             inner.input = BytesMut::new();
         }
         // The next exchange on it may be a write.
         inner.verify = true;
+        inner.idle_since = Instant::now();
         inner.reused = true;
     }
 
@@ -332,17 +352,26 @@ impl Connection {
     }
 }
 
-async fn send_rest(mut writing: Writing, mut output: OwnedWriteHalf, sent: Arc<AtomicBool>) {
+/// What is in the socket, without taking it: how many bytes of one, or 0 at the end of the stream.
+fn peek(stream: &TcpStream) -> io::Result<usize> {
+    let (_, bytes) = rustix::net::recv(stream, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+    Ok(bytes)
+}
+
+async fn send_rest(mut writing: Writing, mut output: OwnedWriteHalf, sent: Arc<OnceLock<bool>>) {
     match poll_fn(|cx| writing.poll(cx, Pin::new(&mut output))).await {
         Ok(Wrote::All) => {
-            sent.store(true, Ordering::Relaxed);
+            sent.set(true).ok();
             // The way out stays open: this was the content, not the connection.
             output.forget();
         }
         // What the upstream answered before it stopped to listen still counts.
         Ok(Wrote::Broken(_)) => output.forget(),
         // The request is cut, so that nobody takes it for complete, and the answer with it.
-        Err(_) => drop(rustix::net::shutdown(output.as_ref(), Shutdown::Both)),
+        Err(_) => {
+            sent.set(false).ok();
+            rustix::net::shutdown(output.as_ref(), Shutdown::Both).ok();
+        }
     }
 }
 

@@ -16,6 +16,9 @@ const FIELDS_MAX: usize = 100;
 /// Most that extensions of all chunks of one answer may take, in bytes. Past it: malformed.
 const EXTENSION_BYTES_MAX: usize = 16 << 10;
 
+/// Most digits and blanks of one chunk's size. Past it: malformed, however many zeros it begins with.
+const SIZE_BYTES_MAX: u8 = 64;
+
 /// What came is not HTTP, or more of it than may be; in a few words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Malformed(&'static str);
@@ -135,8 +138,11 @@ fn parse(head: &Bytes, of_head_request: bool) -> Result<Head, Malformed> {
     let mut told = Told::default();
     let headers = fields(head, answer.headers, &mut told)?;
     let content = content(status, version, &headers, told, of_head_request)?;
-    let keep =
-        content != Content::ToEnd && version == Version::HTTP_11 && !(told.connection && closes(&headers));
+    // Behind a 101 it is another protocol's.
+    let keep = content != Content::ToEnd
+        && version == Version::HTTP_11
+        && status != StatusCode::SWITCHING_PROTOCOLS
+        && !(told.connection && closes(&headers));
     let mut head = Head { status, version, headers, reason, content, keep };
     if told.coding && head.headers.remove(CONTENT_LENGTH).is_some() {
         // The coding goes before the length (RFC 9112, Section 6.3), and something is wrong with the upstream.
@@ -228,6 +234,8 @@ pub(super) struct Chunks {
     /// The size of this chunk, as far as it was read, and then what is left of it.
     left: u64,
     extension_bytes: usize,
+    /// Digits and blanks of this chunk's size so far.
+    size_bytes: u8,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -287,6 +295,12 @@ impl Chunks {
     fn line(&mut self, input: &[u8]) -> Result<usize, Malformed> {
         let bad = Err(Malformed("a chunk of the answer has no size"));
         for (index, &byte) in input.iter().enumerate() {
+            if matches!(self.at, At::SizeBegins | At::Size | At::Blank) {
+                self.size_bytes = if self.at == At::SizeBegins { 1 } else { self.size_bytes + 1 };
+                if self.size_bytes > SIZE_BYTES_MAX {
+                    return bad;
+                }
+            }
             self.at = match (self.at, byte) {
                 (At::SizeBegins | At::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                     let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
@@ -478,6 +492,12 @@ mod tests {
         let extended = |bytes| chunked(&format!("1;{}\r\na\r\n", "e".repeat(bytes)));
         assert!(read(&extended(EXTENSION_BYTES_MAX), 4096).is_ok());
         assert!(read(&extended(EXTENSION_BYTES_MAX + 1), 4096).is_err());
+        let padded =
+            |zeros, blanks| chunked(&format!("{}1{}\r\na\r\n", "0".repeat(zeros), " ".repeat(blanks)));
+        assert!(read(&padded(30, 30), 4096).is_ok());
+        for (zeros, blanks) in [(300, 0), (0, 300)] {
+            assert!(read(&padded(zeros, blanks), 7).is_err());
+        }
         let small = "1;eeee\r\na\r\n".repeat(EXTENSION_BYTES_MAX / 4 + 1);
         assert!(read(&chunked(&small), 4096).is_err());
         let trailing = format!(

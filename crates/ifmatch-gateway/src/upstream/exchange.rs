@@ -15,6 +15,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Interim answers (1xx) that are skipped before the final one. Past it: malformed. Without a bound an upstream that sends
+/// nothing else would be listened to for ever, as there is always something to read.
+const INTERIM_MAX: u32 = 1000;
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub struct SendError {
@@ -41,8 +45,8 @@ pub enum SendErrorKind {
     Lost,
     /// The time is over; one can go on waiting. Nobody can say what the upstream does.
     TimedOut,
-    /// What came back is not HTTP, or its head is too large: more than 64 KiB or 100 field lines. Nobody can say what the
-    /// upstream did.
+    /// What came back is not HTTP, or too much of it: a head of more than 64 KiB or 100 field lines, more than 1000 interim
+    /// answers. Nobody can say what the upstream did.
     Malformed,
     /// The content could not be had to its end, so the request was cut. The upstream saw a part of it at most.
     Content,
@@ -72,12 +76,14 @@ pub struct Pending {
     /// `None` once the head was given out, or an error.
     connection: Option<Connection>,
     reused: bool,
+    /// Interim answers so far.
+    interim: u32,
 }
 
 impl Pending {
     pub(super) fn new(connection: Connection) -> Self {
         let reused = connection.is_reused();
-        Self { connection: Some(connection), reused }
+        Self { connection: Some(connection), reused, interim: 0 }
     }
 
     /// Whether all of the request, content included, was accepted by the kernel.
@@ -108,7 +114,14 @@ impl Pending {
         loop {
             match connection.take_head() {
                 Ok(Some(head)) if is_final(head.status) => return Poll::Ready(self.answered(head)),
-                Ok(Some(_)) => continue,
+                Ok(Some(_)) if self.interim < INTERIM_MAX => {
+                    self.interim += 1;
+                    continue;
+                }
+                Ok(Some(_)) => {
+                    let error = Some("the answer has too many interim ones before it".into());
+                    return Poll::Ready(Err(self.failed(SendErrorKind::Malformed, error)));
+                }
                 Ok(None) => {}
                 Err(malformed) => {
                     return Poll::Ready(Err(self.failed(SendErrorKind::Malformed, Some(malformed.into()))));

@@ -210,7 +210,7 @@ impl Pool {
     }
 
     /// Keeps a connection, or gives it to somebody who waits for one.
-    pub(super) fn put(self: &Arc<Self>, mut inner: Box<Inner>) {
+    pub(super) fn put(self: &Arc<Self>, inner: Box<Inner>) {
         let core = this_core();
         if inner.core != core || self.closed.load(Ordering::Relaxed) {
             return;
@@ -222,7 +222,6 @@ impl Pool {
             // Somebody on another core gets the right to open one instead.
             return;
         }
-        inner.idle_since = Instant::now();
         let trusted = self.habit.is_trusted();
         let (spare, start) = shard.idle.lock().put(inner, self.times.keep_idle_max, trusted);
         drop(spare);
@@ -231,6 +230,9 @@ impl Pool {
         }
         if we_wait {
             shard.returned.notify_one();
+        } else if self.waiting.load(Ordering::SeqCst) > 0 {
+            // Somebody began to wait meanwhile, and may have looked for an idle one before this was one.
+            self.evict();
         }
     }
 
@@ -317,7 +319,6 @@ impl Idle {
         });
         let too_many = self.stack.len() >= IDLE_PER_CORE_MAX;
         let spare = if too_old || too_many { self.spare(trusted || too_old) } else { None };
-        let mut inner = inner;
         if let Keeper::Waits(waker) = &self.keeper
             && !inner.watch(waker)
         {
@@ -355,7 +356,7 @@ impl Keeping {
         let mut idle = shard.idle.lock();
         idle.keeper = Keeper::Waits(cx.waker().clone());
         let mut at = 0;
-        while let Some(inner) = idle.stack.get_mut(at) {
+        while let Some(inner) = idle.stack.get(at) {
             let old = now.saturating_duration_since(inner.idle_since) > pool.times.keep_idle_max;
             if old || !inner.watch(cx.waker()) {
                 if !old {

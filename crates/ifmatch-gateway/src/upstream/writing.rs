@@ -2,6 +2,7 @@
 
 use super::message::{Message, Taken};
 use super::sending::{ContentError, Sending};
+use crate::head;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::Body;
@@ -86,7 +87,8 @@ impl Writing {
         self.from < self.buffer.len() || !self.piece.is_empty() || !self.close.is_empty()
     }
 
-    /// Writes what can be written now. An error is that of the content; then the request must be cut.
+    /// Writes what can be written now. An error is that of the content; then the request must be cut, and nothing of it is
+    /// written any more.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -94,7 +96,11 @@ impl Writing {
     ) -> Poll<Result<Wrote, ContentError>> {
         loop {
             if std::mem::take(&mut self.head_only) || !self.has_staged() {
-                let next = self.poll_content(cx)?;
+                // Behind its error content looks as if it had come to its end.
+                let next = self.poll_content(cx).map_err(|error| {
+                    self.broken = true;
+                    error
+                })?;
                 if !self.has_staged() {
                     match next {
                         Poll::Ready(()) if self.content.is_none() => return Poll::Ready(Ok(Wrote::All)),
@@ -195,7 +201,8 @@ impl Writing {
         self.content = None;
         if self.chunked {
             self.buffer.extend_from_slice(b"0\r\n");
-            for (name, value) in trailers.into_iter().flatten() {
+            // An upstream may put them among the fields of the head.
+            for (name, value) in trailers.and_then(head::trailers).iter().flatten() {
                 for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                     self.buffer.extend_from_slice(part);
                 }
@@ -309,6 +316,15 @@ mod tests {
             "transfer-encoding: chunked||1|a|1|b|0||"
         );
         assert_eq!(framed(pieces(&[b"a"], Some("x")), &[]), "transfer-encoding: chunked||1|a|0|digest: x||");
+    }
+
+    #[test]
+    fn trailers_that_would_change_the_head_stay_behind() {
+        let names = ["content-length", "digest", "transfer-encoding", "host", "connection", "if-match"];
+        let fields = names.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")));
+        let trailers = Frame::trailers(fields.into_iter().collect());
+        let content = Sending::stream(Pieces(vec![Frame::data("a".into()), trailers]));
+        assert_eq!(framed(content, &[]), "transfer-encoding: chunked||1|a|0|digest: 1||");
     }
 
     #[test]

@@ -195,6 +195,21 @@ async fn an_upgrade_gives_the_bare_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_that_switched_is_not_used_again() {
+    for held in [false, true] {
+        let upstream = says("HTTP/1.1 101 Switching Protocols\r\nupgrade: echo\r\n\r\n").await;
+        let answer = ask(&upstream, get()).await.unwrap();
+        if held {
+            let collected = collect(answer.response.into_body(), 10).await.unwrap();
+            assert!(collected.connection.is_none());
+        } else {
+            drop(answer);
+        }
+        assert_eq!((upstream.stats().idle, upstream.stats().open), (0, 0));
+    }
+}
+
+#[tokio::test]
 async fn another_answer_is_no_tunnel() {
     let upstream = says(OK).await;
     let mut pending = upstream.connect(Fresh::Any).await.unwrap().start(get()).unwrap();

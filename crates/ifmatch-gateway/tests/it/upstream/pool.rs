@@ -21,6 +21,13 @@ where
     })
 }
 
+/// Lets the event loop, and every task, hear of what is in the sockets.
+async fn turn_the_event_loop() {
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn connections_are_used_again_newest_first() {
     let script = Script::new().await;
@@ -77,6 +84,41 @@ async fn what_cannot_be_used_again_is_closed() {
         assert!(ended.await.unwrap().is_empty());
         assert_eq!(upstream.stats().open, 0);
     }
+}
+
+/// Whoever finds such a byte must leave it for the others to find.
+#[tokio::test]
+async fn one_byte_behind_an_answer_closes_its_connection() {
+    let script = Script::new().await;
+    let upstream = script.upstream_with(PATIENT, 4);
+    let (go, wait) = oneshot::channel::<()>();
+    let (told, said) = oneshot::channel();
+    script.run(async move |script| {
+        let mut wires = [script.accept().await, script.accept().await];
+        for wire in &mut wires {
+            wire.head().await;
+            wire.say(OK).await;
+        }
+        wait.await.unwrap();
+        wires[1].say("x").await;
+        told.send(()).unwrap();
+        wires[0].rest().await;
+    });
+    let connections =
+        [upstream.connect(Fresh::Any).await.unwrap(), upstream.connect(Fresh::Any).await.unwrap()];
+    let [first, second] = connections.map(|connection| connection.start(get()).unwrap());
+    let [mut first, mut second] = [first, second];
+    let answer = first.head(LONG).await.unwrap();
+    drain(answer).await;
+    let answer = second.head(LONG).await.unwrap();
+    let second = collect(answer.response.into_body(), 10).await.unwrap().connection.unwrap();
+    go.send(()).unwrap();
+    said.await.unwrap();
+    turn_the_event_loop().await;
+    drop(second);
+    let found = upstream.connect(Fresh::Any).await.unwrap();
+    assert!(found.is_reused());
+    assert_eq!((upstream.stats().idle, upstream.stats().open), (0, 1), "the other one was closed");
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! What goes out.
 
-use super::{Fed, LONG, OK, Script, ask, drain, get, put, request};
+use super::{Fed, LONG, OK, PATIENT, Script, ask, drain, get, in_time, put, request};
 use http::{HeaderValue, Method, Request};
 use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 #[tokio::test]
@@ -112,6 +112,48 @@ async fn content_that_breaks_off_cuts_the_request() {
         assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
         assert_eq!(upstream.stats().open, 0);
     }
+}
+
+/// Behind its error a stream looks as if it had ended: asked once more it would let a part pass for the whole.
+#[tokio::test]
+async fn content_that_breaks_off_at_once_cuts_the_request_as_well() {
+    for before in [None, Some("abc")] {
+        let script = Script::new().await;
+        let upstream = script.upstream();
+        let heard = script.run(async |script| {
+            let mut wire = script.accept().await;
+            wire.rest().await
+        });
+        let (feed, fed) = mpsc::unbounded_channel();
+        for piece in before.map(Ok).into_iter().chain([Err("the client left".into())]) {
+            feed.send(piece).unwrap();
+        }
+        drop(feed);
+        let started = upstream.connect(Fresh::Any).await.unwrap();
+        let mut pending = started.start(request(Method::PUT, Sending::stream(Fed(fed)))).unwrap();
+        assert!(!pending.all_content_sent());
+        let error = in_time(pending.head(PATIENT.answer_max)).await.unwrap_err();
+        assert_eq!(error.kind, SendErrorKind::Content, "{error:?}");
+        assert_eq!(error.source.unwrap().to_string(), "the client left");
+        let heard = String::from_utf8(heard.await.unwrap()).unwrap();
+        assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
+        assert_eq!(upstream.stats().open, 0);
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_interim_answers_is_no_answer() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        let many = "HTTP/1.1 102 Processing\r\n\r\n".repeat(100);
+        while wire.stream.write_all(many.as_bytes()).await.is_ok() {}
+    });
+    let error = in_time(ask(&upstream, get())).await.unwrap_err();
+    assert_eq!((error.kind, error.answered), (SendErrorKind::Malformed, true));
+    assert_eq!(upstream.stats().open, 0);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::{
 };
 use http::Method;
 use ifmatch_gateway::settings::{Origin, Times};
-use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending, Upstream, collect};
+use ifmatch_gateway::upstream::{CollectError, Fresh, SendErrorKind, Sending, Upstream, collect};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
@@ -298,6 +298,26 @@ async fn an_answer_is_heard_although_the_way_out_is_found_broken_first() {
     let answer = pending.head(LONG).await.unwrap();
     assert_eq!(answer.response.status(), 403);
     assert!(!answer.all_content_sent());
+}
+
+/// The upstream's answer ends with its connection, and here it is our side that ends that.
+#[tokio::test]
+async fn an_early_answer_that_is_cut_with_the_request_is_not_complete() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (_keep, kept) = oneshot::channel::<()>();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.head().await;
+        wire.say("HTTP/1.1 200 OK\r\n\r\nabc").await;
+        kept.await.ok();
+    });
+    let (feed, fed) = tokio::sync::mpsc::unbounded_channel();
+    let answer = ask(&upstream, request(Method::PUT, Sending::stream(Fed(fed)))).await.unwrap();
+    feed.send(Err("the client left".into())).unwrap();
+    let error = in_time(collect(answer.response.into_body(), 10)).await.unwrap_err();
+    assert!(matches!(error, CollectError::Cut(_)), "{error:?}");
+    assert_eq!(upstream.stats().open, 0);
 }
 
 #[tokio::test]
