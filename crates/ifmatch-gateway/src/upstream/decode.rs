@@ -340,6 +340,10 @@ fn trailers(input: &mut BytesMut, scanned: &mut Scanned) -> Result<Found, Malfor
     }
     let Some(end) = end else { return Ok(Found::Nothing) };
     let all = input.split_to(end).freeze();
+    // Not all readers end a line of chunked content at LF alone, and so would not agree on where this one ends.
+    if memchr::memchr_iter(b'\n', &all).any(|at| !all[..at].ends_with(b"\r")) {
+        return Err(Malformed("a line of the answer's trailers does not end with CRLF"));
+    }
     let mut lines = [httparse::EMPTY_HEADER; FIELDS_MAX];
     match httparse::parse_headers(&all, &mut lines) {
         Ok(httparse::Status::Complete((bytes, []))) if bytes == all.len() => Ok(Found::End(None)),
@@ -471,6 +475,9 @@ mod tests {
             "1;\n\r\n",
             "0\r\nno field\r\n\r\n",
             "0\r\n folded: 1\r\n\r\n",
+            "0\r\n\n",
+            "0\r\nx: 1\n\r\n",
+            "0\r\nx: 1\r\n\n",
         ] {
             let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}");
             for piece_bytes in [1, 7, 1000] {

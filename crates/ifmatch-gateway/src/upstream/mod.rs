@@ -8,6 +8,8 @@
 //! if an answer comes before all content was sent, the rest of the content gets a task. Each core keeps its own idle
 //! connections, and looks after them.
 
+#[cfg(test)]
+mod against_hyper;
 mod body;
 mod connection;
 mod decode;
