@@ -2,8 +2,8 @@
 
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
-use crate::driven::{Heads, drive, timed};
-use crate::socket::Socket;
+use crate::driven::{Link, drive, timed};
+use crate::socket::{Socket, socket};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
@@ -63,7 +63,7 @@ impl<A> Pages<A> {
 struct Served<A, O> {
     shared: Arc<Shared<A, O>>,
     peer: Peer,
-    heads: Heads,
+    link: Link,
 }
 
 /// Accepts and serves until `stop` is ready, then finishes what is under way.
@@ -80,8 +80,8 @@ pub(crate) async fn serve<A, O>(
 {
     let ending = watch::Sender::new(());
     // Behind a gateway a client that has sent its end has left: its write must not go out when its turn comes at last.
-    let half_close = matches!(shared.pages, Pages::Own(_));
-    let server = server(half_close);
+    let until_answered = matches!(shared.pages, Pages::Upstream(_));
+    let server = server();
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -97,13 +97,14 @@ pub(crate) async fn serve<A, O>(
             }
         };
         let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
-        let heads = Heads::new();
-        let served = Arc::new(Served { shared: Arc::clone(&shared), peer, heads: heads.clone() });
+        let (socket, client) = socket(stream);
+        let link = Link::new(Some(client).filter(|_| until_answered));
+        let served = Arc::new(Served { shared: Arc::clone(&shared), peer, link: link.clone() });
         let service = service_fn(move |request| answer(Arc::clone(&served), request));
-        let connection = timed(&server, &heads)
-            .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(stream))), service)
+        let connection = timed(&server, &link)
+            .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(socket))), service)
             .into_owned();
-        let connection = drive(Box::pin(connection), heads, ending.subscribe());
+        let connection = drive(Box::pin(connection), link, ending.subscribe());
         drop(tokio::spawn(async move {
             // A client that breaks its connection is its own business; what it had sent completely goes on.
             if let Err(error) = connection.await {
@@ -131,19 +132,20 @@ async fn accept(
 }
 
 /// A client that takes nothing of its answer for a while does not keep the connection.
-fn bounded(stream: TcpStream) -> TimeoutStream<Socket> {
-    let mut stream = TimeoutStream::new(Socket::new(stream));
+fn bounded(socket: Socket) -> TimeoutStream<Socket> {
+    let mut stream = TimeoutStream::new(socket);
     stream.set_write_timeout(Some(WRITE_STALL_MAX));
     stream
 }
 
-/// What all connections have in common; each has timers of its own.
-pub(crate) fn server(half_close: bool) -> auto::Builder<TokioExecutor> {
+/// What all connections have in common; each has timers of its own. Whether a client that has sent its end has left is
+/// not asked here.
+pub(crate) fn server() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
         .header_read_timeout(HEADER_READ_MAX)
-        .half_close(half_close)
+        .half_close(true)
         .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
     server
         .http2()
@@ -165,7 +167,7 @@ where
     O: Observe,
 {
     async move {
-        served.heads.arrived();
+        served.link.arrived(request.version()).await;
         let Served { shared, peer, .. } = &*served;
         // Most requests come from no page: to go by the few fields there are costs less than to look the name up.
         let origin =

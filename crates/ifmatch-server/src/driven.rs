@@ -1,14 +1,17 @@
-//! What ends a connection from outside: a head that does not come in time, and the end of the server.
+//! What ends a connection from outside: a head that does not come in time, a client that leaves, the end of the server.
 //!
-//! Neither is asked about with every request. A task is woken for both, and its waker is the same for as long as it
-//! lives, so each is waited for once, and what is left of it is a look at a number whenever the connection is polled.
+//! The first and the last are not asked about with every request. A task is woken for both, and its waker is the same for
+//! as long as it lives, so each is waited for once, and what is left of it is a look at a number whenever the connection is
+//! polled.
 
 use crate::config::HEADER_READ_MAX;
+use crate::socket::Client;
+use http::Version;
 use hyper::rt::{Sleep, Timer};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -24,46 +27,74 @@ mod tests;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// No head is waited for.
-const NONE: u64 = u64::MAX;
+/// No head is waited for: it is there, and its request is not answered yet.
+const UNDER_WAY: u64 = u64::MAX;
 
-/// When the head that a connection waits for must be there. The transport says so as if it set a timer for every head;
-/// [`drive`] has one for all.
+/// No head is waited for: the connection has other means.
+const NEVER: u64 = u64::MAX - 1;
+
+/// The client left before its request was answered.
+const LEFT: u64 = u64::MAX - 2;
+
+/// What is known of a connection outside of its transport: when the head that it waits for must be there, which the
+/// transport tells as if it set a timer for every head, and who is at the other end. [`drive`] has one timer for all heads.
 #[derive(Clone, Debug)]
-pub(crate) struct Heads(Arc<Due>);
+pub(crate) struct Link(Arc<State>);
 
 #[derive(Debug)]
-struct Due {
+struct State {
     began: Instant,
-    /// Milliseconds after it began, or [`NONE`].
-    ms: AtomicU64,
+    /// When a head is due, in milliseconds after it began, or one of [`UNDER_WAY`], [`NEVER`], [`LEFT`].
+    state: AtomicU64,
+    /// Whose requests end with it.
+    client: Option<Client>,
 }
 
-impl Heads {
-    /// Of a connection that begins: the first head is due.
-    pub(crate) fn new() -> Self {
-        let heads = Self(Arc::new(Due { began: Instant::now(), ms: AtomicU64::new(NONE) }));
-        heads.is_due(heads.0.began + HEADER_READ_MAX);
-        heads
+impl Link {
+    /// A connection that begins: its first head is due. `client` is only told of if a request ends when it leaves.
+    pub(crate) fn new(client: Option<Client>) -> Self {
+        let link = Self(Arc::new(State { began: Instant::now(), state: AtomicU64::new(NEVER), client }));
+        link.is_due(link.0.began + HEADER_READ_MAX);
+        link
     }
 
-    /// The head is there.
-    pub(crate) fn arrived(&self) {
-        self.0.ms.store(NONE, Ordering::Relaxed);
+    /// The head of a request is there. Goes on unless the client has left already: then it never does, and the connection
+    /// ends.
+    pub(crate) async fn arrived(&self, version: Version) {
+        if version >= Version::HTTP_2 {
+            return;
+        }
+        self.set(UNDER_WAY);
+        if poll_fn(|cx| Poll::Ready(self.poll_left(cx).is_ready())).await {
+            self.set(LEFT);
+            pending::<()>().await;
+        }
+    }
+
+    fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.client.as_ref().map_or(Poll::Pending, |client| client.poll_left(cx))
+    }
+
+    fn is(&self, state: u64) -> bool {
+        self.0.state.load(Ordering::Relaxed) == state
+    }
+
+    fn set(&self, state: u64) {
+        self.0.state.store(state, Ordering::Relaxed);
     }
 
     fn is_due(&self, at: Instant) {
         let ms = at.saturating_duration_since(self.0.began).as_millis();
-        self.0.ms.store(u64::try_from(ms).unwrap_or(NONE), Ordering::Relaxed);
+        self.set(u64::try_from(ms).unwrap_or(NEVER));
     }
 
     fn due(&self) -> Option<Instant> {
-        let ms = self.0.ms.load(Ordering::Relaxed);
-        (ms != NONE).then(|| self.0.began + Duration::from_millis(ms))
+        let ms = self.0.state.load(Ordering::Relaxed);
+        (ms < LEFT).then(|| self.0.began + Duration::from_millis(ms))
     }
 }
 
-impl Timer for Heads {
+impl Timer for Link {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(self.now() + duration)
     }
@@ -93,7 +124,7 @@ impl Sleep for Elsewhere {}
 
 /// The timer of HTTP/2, which asks for the time as soon as a connection has begun. From then on it is its own pings
 /// that show whether the client is there.
-struct Pings(Heads);
+struct Pings(Link);
 
 impl Timer for Pings {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
@@ -109,27 +140,27 @@ impl Timer for Pings {
     }
 
     fn now(&self) -> std::time::Instant {
-        self.0.arrived();
+        self.0.set(NEVER);
         TokioTimer::new().now()
     }
 }
 
 /// The server with the timers of one connection.
-pub(crate) fn timed(server: &auto::Builder<TokioExecutor>, heads: &Heads) -> auto::Builder<TokioExecutor> {
+pub(crate) fn timed(server: &auto::Builder<TokioExecutor>, link: &Link) -> auto::Builder<TokioExecutor> {
     let mut server = server.clone();
-    server.http1().timer(heads.clone());
-    server.http2().timer(Pings(heads.clone()));
+    server.http1().timer(link.clone());
+    server.http2().timer(Pings(link.clone()));
     server
 }
 
-/// Serves a connection until it ends by itself, or no head came in time, or it has finished what was under way when
-/// `stop` changed.
+/// Serves a connection until it ends by itself, or no head came in time, or the client left before it was answered, or what
+/// was under way when `stop` changed is finished.
 ///
 /// # Errors
 /// What broke the connection.
 pub(crate) async fn drive<C>(
     mut connection: Pin<Box<C>>,
-    heads: Heads,
+    link: Link,
     mut stop: watch::Receiver<()>,
 ) -> Result<(), Error>
 where
@@ -138,7 +169,7 @@ where
     let stops = stop.clone();
     // Without a budget: what is waited for once has to be waited for indeed.
     let mut stopped = pin!(unconstrained(stop.changed()));
-    let mut alarm = pin!(sleep_until(heads.0.began));
+    let mut alarm = pin!(sleep_until(link.0.began));
     let (mut first, mut stopping, mut armed) = (true, false, false);
     poll_fn(move |cx| {
         if (first || !matches!(stops.has_changed(), Ok(false))) && !stopping {
@@ -148,18 +179,22 @@ where
                 connection.as_mut().graceful_shutdown();
             }
         }
+        let was_under_way = link.is(UNDER_WAY);
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
             return Poll::Ready(ended);
+        }
+        // The transport would read on to see that, for which it needs memory that another request is still in.
+        // When the request arrived it was asked already.
+        if link.is(LEFT) || (was_under_way && link.is(UNDER_WAY) && link.poll_left(cx).is_ready()) {
+            return failed(io::ErrorKind::UnexpectedEof, "the client left before it was answered");
         }
         // Once set, the alarm goes off at the time that was due then, and is set anew to what is due now, if anything.
         if armed && !alarm.is_elapsed() {
             return Poll::Pending;
         }
-        while let Some(due) = heads.due() {
+        while let Some(due) = link.due() {
             if armed && due <= Instant::now() {
-                return Poll::Ready(Err(
-                    io::Error::new(io::ErrorKind::TimedOut, "no head came in time").into()
-                ));
+                return failed(io::ErrorKind::TimedOut, "no head came in time");
             }
             armed = true;
             alarm.as_mut().reset(due);
@@ -171,4 +206,8 @@ where
         Poll::Pending
     })
     .await
+}
+
+fn failed(kind: io::ErrorKind, why: &'static str) -> Poll<Result<(), Error>> {
+    Poll::Ready(Err(io::Error::new(kind, why).into()))
 }

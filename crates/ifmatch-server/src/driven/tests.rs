@@ -1,5 +1,6 @@
 use super::*;
 use crate::connection::server;
+use crate::socket::socket;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -7,8 +8,11 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::task::JoinHandle;
+use std::net::Ipv4Addr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, Interest};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::sleep;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -16,19 +20,19 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// A connection to a server that answers every request after that time.
 fn connect(answered_after: Duration) -> (DuplexStream, watch::Sender<()>, JoinHandle<Result<(), Error>>) {
     let (client, stream) = tokio::io::duplex(64 << 10);
-    let (heads, ending) = (Heads::new(), watch::Sender::new(()));
-    let arrived = heads.clone();
-    let service = service_fn(move |_: Request<Incoming>| {
-        arrived.arrived();
+    let (link, ending) = (Link::new(None), watch::Sender::new(()));
+    let arrived = link.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let arrived = arrived.clone();
         async move {
+            arrived.arrived(request.version()).await;
             sleep(answered_after).await;
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"done"))))
         }
     });
-    let connection = timed(&server(false), &heads)
-        .serve_connection_with_upgrades(TokioIo::new(stream), service)
-        .into_owned();
-    let driven = tokio::spawn(drive(Box::pin(connection), heads, ending.subscribe()));
+    let connection =
+        timed(&server(), &link).serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let driven = tokio::spawn(drive(Box::pin(connection), link, ending.subscribe()));
     (client, ending, driven)
 }
 
@@ -121,4 +125,61 @@ async fn http_2_is_kept_by_its_pings() {
     let (mut client, _ending, _driven) = connect(Duration::ZERO);
     client.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
     assert!(is_about(self::kept(&mut client).await, HEADER_READ_MAX));
+}
+
+/// A connection over TCP whose requests are never answered; what they hold of the sender is dropped with them.
+async fn connect_tcp(
+    sent: &[u8],
+    ends: bool,
+) -> (TcpStream, mpsc::Receiver<()>, JoinHandle<Result<(), Error>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    client.write_all(sent).await.unwrap();
+    if ends {
+        client.shutdown().await.unwrap();
+    }
+    let (stream, _) = listener.accept().await.unwrap();
+    while ends && !stream.ready(Interest::READABLE).await.unwrap().is_read_closed() {
+        yield_now().await;
+    }
+    let (socket, other_end) = socket(stream);
+    let (began, begun) = mpsc::channel(1);
+    let link = Link::new(Some(other_end));
+    let arrived = link.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (arrived, began) = (arrived.clone(), began.clone());
+        async move {
+            arrived.arrived(request.version()).await;
+            began.send(()).await.unwrap();
+            pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+        }
+    });
+    let connection =
+        timed(&server(), &link).serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+    let ending = watch::Sender::new(());
+    let driven = drive(Box::pin(connection), link, ending.subscribe());
+    let driven = tokio::spawn(async move {
+        let _ending = ending;
+        driven.await
+    });
+    (client, begun, driven)
+}
+
+#[tokio::test]
+async fn a_request_ends_when_its_client_leaves() {
+    let content = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+    for sent in [REQUEST, content] {
+        let (client, mut begun, driven) = connect_tcp(sent, false).await;
+        assert_eq!(begun.recv().await, Some(()));
+        drop(client);
+        assert!(driven.await.unwrap().is_err());
+        assert_eq!(begun.recv().await, None, "the request is dropped");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_has_left_does_not_begin() {
+    let (_client, mut begun, driven) = connect_tcp(REQUEST, true).await;
+    assert!(driven.await.unwrap().is_err());
+    assert_eq!(begun.recv().await, None);
 }
