@@ -1,11 +1,13 @@
 //! The same bytes, cut in any places, have to mean the same to us as to hyper's client.
 
 use super::decode::{self, Content, Found, Malformed, Scanned};
+use super::{BodyError, Fresh, SendErrorKind, Sending, Upstream};
+use crate::settings::{Origin, Times};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, Request, Version};
-use http_body::Body;
-use http_body_util::Empty;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use parking_lot::Mutex;
@@ -16,6 +18,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 /// What an upstream says, and how it arrives.
 #[derive(Clone)]
@@ -424,19 +429,97 @@ fn said() -> impl Strategy<Value = Said> {
     )
 }
 
+/// The same over a socket, by all of the client.
+async fn the_client_reads(said: &Said) -> Meaning {
+    const LONG: Duration = Duration::from_secs(30);
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let origin = Origin { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+    let times = Times { idle_max: LONG, ..Times::default() };
+    let upstream = Upstream::new(origin, times, 4);
+    let (pieces, open) = (said.pieces.clone(), said.open);
+    let speaking = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            stream.read_buf(&mut asked).await.unwrap();
+        }
+        for piece in pieces {
+            // The other side may have heard enough.
+            stream.write_all(&piece).await.ok();
+            tokio::task::yield_now().await;
+        }
+        open.then_some(stream)
+    });
+    let method = if said.of_head_request { Method::HEAD } else { Method::GET };
+    let request = Request::builder().method(method).uri("/").body(Sending::empty()).unwrap();
+    let mut pending = upstream.connect(Fresh::Any).await.unwrap().start(request).unwrap();
+    let mut read = Meaning::nothing(End::Complete);
+    match pending.head(LONG).await {
+        Ok(answer) => {
+            let (head, mut body) = answer.response.into_parts();
+            read.head = Some((head.status.as_u16(), head.version, head.headers));
+            while let Some(frame) = body.frame().await {
+                match frame.map(Frame::into_data) {
+                    Ok(Ok(data)) => read.content.extend_from_slice(&data),
+                    Ok(Err(frame)) => read.trailers = frame.into_trailers().ok(),
+                    Err(BodyError::Cut(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                        read.end = End::Malformed;
+                    }
+                    Err(BodyError::Cut(_)) => read.end = End::Cut,
+                    Err(BodyError::Idle) => read.end = End::Waits,
+                }
+            }
+            assert_eq!(body.is_complete(), read.end == End::Complete);
+        }
+        Err(error) => {
+            read.end = match error.kind {
+                SendErrorKind::Malformed => End::Malformed,
+                SendErrorKind::Lost => End::Cut,
+                kind => panic!("{kind:?}"),
+            }
+        }
+    }
+    let _stream = speaking.await.unwrap();
+    if said.open && read.end == End::Complete {
+        // Until the event loop has heard of everything.
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        read.kept = upstream.stats().idle == 1;
+    }
+    read
+}
+
 /// `PROPTEST_CASES` for more.
-fn config() -> ProptestConfig {
+fn config(cases: u32) -> ProptestConfig {
     let set = std::env::var_os("PROPTEST_CASES").is_some();
-    let config = if set { ProptestConfig::default() } else { ProptestConfig::with_cases(4000) };
+    let config = if set { ProptestConfig::default() } else { ProptestConfig::with_cases(cases) };
     ProptestConfig { failure_persistence: None, ..config }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(4000))]
 
     #[test]
     fn answers_mean_the_same_to_both(said in said()) {
         let (ours, theirs) = (we_read(&said), hyper_reads(&said));
         prop_assert!(is_ours(&said, &ours, &theirs), "\n  ours {ours:?}\ntheirs {theirs:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn answers_mean_over_a_socket_what_they_mean_at_once(mut said in said()) {
+        let mut at_once = we_read(&said);
+        if at_once.end == End::Waits {
+            // Not to be waited for.
+            said.open = false;
+            at_once = we_read(&said);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        prop_assert_eq!(runtime.block_on(the_client_reads(&said)), at_once);
     }
 }
