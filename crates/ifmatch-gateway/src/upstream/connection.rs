@@ -26,9 +26,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const READ_BYTES: (usize, usize) = (8 << 10, 256 << 10);
 /// With less room than this in the buffer, in bytes, more is made.
 const ROOM_BYTES_MIN: usize = 2 << 10;
-/// How long a connection may have been idle before a request that can be repeated is sent without a look into the
-/// socket. What the upstream closed longer ago the event loop has told; within that time the look costs more than the
-/// repetition that it would save.
+/// How long a connection may have been idle for a request to be sent on it without a look into the socket, if the request
+/// can be repeated or the upstream is known to keep its connections. What the upstream closed longer ago the event loop has
+/// told; within that time the look costs more than what it would save.
 const TRUSTED_IDLE_MAX: Duration = Duration::from_millis(5);
 
 /// A connection to the upstream, owned by one exchange at a time.
@@ -126,7 +126,8 @@ impl Inner {
     /// To be used again, after having been idle.
     pub(super) fn reuse(mut self: Box<Self>, now: Instant, write: bool) -> Connection {
         self.reused = true;
-        self.verify = write || now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
+        let is_trusted = !write || self.slot.pool().is_trusted();
+        self.verify = !is_trusted || now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
         Connection { inner: Some(self) }
     }
 
@@ -334,8 +335,8 @@ impl Connection {
         if inner.input.capacity() > READ_BYTES.0 {
             inner.input = BytesMut::new();
         }
-        // The next exchange on it may be a write.
-        inner.verify = true;
+        // Whoever holds it has a write for it.
+        inner.verify = !inner.slot.pool().is_trusted();
         inner.idle_since = Instant::now();
         inner.reused = true;
     }

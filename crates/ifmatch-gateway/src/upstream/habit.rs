@@ -1,29 +1,36 @@
 //! What is known of how the upstream treats connections that are idle.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// A connection that the upstream closes after less than this, without having said so, was closed right behind its answer.
 const EARLY_CLOSE: Duration = Duration::from_secs(1);
-/// How long no write is sent on a used connection after that was seen.
-const DISTRUST: Duration = Duration::from_secs(60);
+/// How long no write is sent on a used connection after that was seen: the first time, as when the upstream is started anew,
+/// and at most. It doubles each time.
+const DISTRUST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Whether the upstream keeps connections open behind an answer. One that closes them unannounced may do so at the very
 /// moment in which a write goes out, and then nobody can say what became of it.
 #[derive(Debug)]
 pub(super) struct Habit {
-    start: Instant,
     /// A used connection carried another exchange, or was seen alive after a while.
     keeps: AtomicBool,
-    /// Until when it is distrusted, in milliseconds since the start.
-    distrusted_until_ms: AtomicU64,
+    distrust: Mutex<Option<Distrust>>,
+}
+
+/// What it last was distrusted for.
+#[derive(Clone, Copy, Debug)]
+struct Distrust {
+    until: Instant,
+    lasts: Duration,
 }
 
 impl Habit {
     /// Nothing is known yet, so nothing is trusted.
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), keeps: AtomicBool::new(false), distrusted_until_ms: AtomicU64::new(0) }
+        Self { keeps: AtomicBool::new(false), distrust: Mutex::new(None) }
     }
 
     /// A connection that had been idle since then turned out to be closed.
@@ -33,10 +40,6 @@ impl Habit {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// Whether it is known to keep them.
     pub(super) fn is_trusted(&self) -> bool {
         self.keeps.load(Ordering::Relaxed)
@@ -44,14 +47,25 @@ impl Habit {
 
     /// A used connection carried another exchange, or was seen alive after a while.
     pub(super) fn kept(&self) {
-        if !self.is_trusted() && self.now_ms() >= self.distrusted_until_ms.load(Ordering::Relaxed) {
+        if self.is_trusted() {
+            return;
+        }
+        let distrust = self.distrust.lock();
+        if distrust.is_none_or(|distrust| Instant::now() >= distrust.until) {
             self.keeps.store(true, Ordering::Relaxed);
         }
     }
 
     fn closed_early(&self) {
-        let until = self.now_ms().saturating_add(u64::try_from(DISTRUST.as_millis()).unwrap_or(u64::MAX));
-        self.distrusted_until_ms.store(until, Ordering::Relaxed);
+        let now = Instant::now();
+        let mut distrust = self.distrust.lock();
+        let lasts = match *distrust {
+            // One event closes many connections.
+            Some(present) if now < present.until => return,
+            Some(last) if now < last.until + DISTRUST.1 => (last.lasts * 2).min(DISTRUST.1),
+            Some(_) | None => DISTRUST.0,
+        };
+        *distrust = Some(Distrust { until: now + lasts, lasts });
         self.keeps.store(false, Ordering::Relaxed);
     }
 }
@@ -62,7 +76,7 @@ mod tests {
     use tokio::time::advance;
 
     #[tokio::test(start_paused = true)]
-    async fn trust_is_earned_and_lost_for_a_minute() {
+    async fn trust_is_earned_and_lost_for_longer_each_time() {
         let habit = Habit::new();
         assert!(!habit.is_trusted());
         habit.kept();
@@ -72,10 +86,22 @@ mod tests {
         advance(EARLY_CLOSE).await;
         habit.found_closed(idle_since);
         assert!(habit.is_trusted());
+        for seconds in [1, 2, 4, 8, 16, 32, 60, 60] {
+            for _ in 0..100 {
+                habit.found_closed(Instant::now());
+            }
+            advance(Duration::from_secs(seconds) - Duration::from_millis(1)).await;
+            habit.kept();
+            assert!(!habit.is_trusted(), "{seconds}");
+            advance(Duration::from_millis(1)).await;
+            assert!(!habit.is_trusted(), "it has to be earned again");
+            habit.kept();
+            assert!(habit.is_trusted(), "{seconds}");
+        }
+        // Who was good for a minute begins anew.
+        advance(DISTRUST.1).await;
         habit.found_closed(Instant::now());
-        habit.kept();
-        assert!(!habit.is_trusted());
-        advance(DISTRUST).await;
+        advance(DISTRUST.0).await;
         habit.kept();
         assert!(habit.is_trusted());
     }

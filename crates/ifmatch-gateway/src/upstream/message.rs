@@ -52,9 +52,10 @@ impl Message {
                 _ => Told::Unclear,
             };
         } else if *name != TRANSFER_ENCODING {
-            self.raw(&[name.as_str().as_bytes(), b": "]);
+            self.head.extend_from_slice(name.as_str().as_bytes());
+            self.head.extend_from_slice(b": ");
             self.raw(value);
-            self.raw(&[b"\r\n"]);
+            self.head.extend_from_slice(b"\r\n");
         }
     }
 

@@ -48,8 +48,8 @@ pub enum Fresh {
     /// Any that is alive, as far as one knows. For requests that can be repeated.
     Any,
     /// One that was idle for less than a second, or a new one; always a new one if the upstream was seen to close
-    /// connections right behind its answers, or was not yet seen to keep them. That the upstream has not closed it is looked for in the
-    /// socket, immediately before the first byte is written. For writes.
+    /// connections right behind its answers, or was not yet seen to keep them. Whether the upstream has closed it is looked for
+    /// in the socket immediately before the first byte is written, unless it answered on it less than 5 ms ago. For writes.
     Recent,
 }
 

@@ -182,6 +182,11 @@ impl Pool {
         self.habit.is_trusted()
     }
 
+    /// Whether the upstream is known to keep its connections.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.habit.is_trusted()
+    }
+
     /// A used connection carried another exchange.
     pub(super) fn kept(&self) {
         self.habit.kept();
