@@ -105,6 +105,16 @@ impl<'h> Conditions<'h> {
         }
     }
 
+    /// Those of a request that has none of the fields.
+    pub(crate) const NONE: Self = Self {
+        if_match: TagCondition::Absent,
+        if_none_match: TagCondition::Absent,
+        if_modified_since: DateCondition::Absent,
+        if_unmodified_since: DateCondition::Absent,
+        if_range: IfRange::Absent,
+        range: None,
+    };
+
     /// Whether any field is there that binds a write: If-Match, If-None-Match or If-Unmodified-Since, well-formed or not.
     pub fn bind_writes(&self) -> bool {
         !matches!(self.if_match, TagCondition::Absent)

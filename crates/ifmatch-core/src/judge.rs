@@ -114,6 +114,12 @@ impl<'x> Judge<'x> {
         Self { method, conditions, policy, override_reason, now }
     }
 
+    /// Judges a request that has none of the fields that [`Conditions`] are read from. Without dates there is no time.
+    pub fn unconditional(method: &'x Method, policy: &'x Policy) -> Self {
+        let now = HttpDate::from_unix(0);
+        Self { method, conditions: Conditions::NONE, policy, override_reason: false, now }
+    }
+
     /// The conditions as read.
     pub fn conditions(&self) -> &Conditions<'x> {
         &self.conditions

@@ -96,18 +96,30 @@ fn too_long(bytes_max: usize) -> Refusal {
 
 /// The usual case of a forwarded path: letters, digits and single slashes, with no segment that begins with a dot.
 fn is_plain(path: &[u8]) -> bool {
-    path.windows(2).all(|w| w != b"//" && w != b"/.")
-        && path
-            .iter()
-            .all(|&b| is_unreserved(b) || matches!(b, b'/' | b':' | b'@' | b',' | b'=' | b'+' | b'!'))
+    let mut begins_segment = false;
+    path.iter().all(|&b| {
+        let fits = PLAIN[usize::from(b)] && !(begins_segment && matches!(b, b'/' | b'.'));
+        begins_segment = b == b'/';
+        fits
+    })
 }
+
+/// What may stand in such a path.
+const PLAIN: [bool; 256] = {
+    let (mut plain, mut b) = ([false; 256], 0_u8);
+    while b < 128 {
+        plain[b as usize] = is_unreserved(b) || matches!(b, b'/' | b':' | b'@' | b',' | b'=' | b'+' | b'!');
+        b += 1;
+    }
+    plain
+};
 
 /// The usual case: nothing to normalise. Segments beginning with a dot take the long way.
 fn is_canonical(path: &[u8]) -> bool {
     path.windows(2).all(|w| w != b"//" && w != b"/.") && path.iter().all(|&b| b == b'/' || is_segment_byte(b))
 }
 
-fn is_unreserved(b: u8) -> bool {
+const fn is_unreserved(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~')
 }
 

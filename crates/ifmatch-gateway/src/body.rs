@@ -28,8 +28,8 @@ pub struct GatewayBody(Kind);
 enum Kind {
     /// The lease is held as long as the bytes may be.
     Full(Option<Bytes>, #[expect(dead_code, reason = "it is for dropping")] Option<Lease>),
-    /// There, with what comes behind it.
-    Trailed(Option<Bytes>, Option<HeaderMap>),
+    /// There, with what comes behind it. Boxed: few have that, and every answer would have room for it.
+    Trailed(Option<Bytes>, Option<Box<HeaderMap>>),
     Stream(ResponseBody),
     /// What was read already, and the rest.
     Chained(Option<Bytes>, ResponseBody),
@@ -60,7 +60,7 @@ impl GatewayBody {
     pub(crate) fn whole(bytes: Bytes, trailers: Option<HeaderMap>) -> Self {
         match trailers {
             None => Self::from(bytes),
-            Some(_) => Self(Kind::Trailed(Some(bytes), trailers)),
+            Some(_) => Self(Kind::Trailed(Some(bytes), trailers.map(Box::new))),
         }
     }
 
@@ -104,7 +104,7 @@ impl Body for GatewayBody {
             }
             Kind::Trailed(bytes, trailers) => {
                 let data = bytes.take().filter(|bytes| !bytes.is_empty()).map(Frame::data);
-                Poll::Ready(data.or_else(|| trailers.take().map(Frame::trailers)).map(Ok))
+                Poll::Ready(data.or_else(|| trailers.take().map(|all| Frame::trailers(*all))).map(Ok))
             }
             Kind::Stream(body) => Pin::new(body).poll_frame(cx),
             Kind::Chained(first, rest) => match first.take().filter(|first| !first.is_empty()) {

@@ -15,66 +15,82 @@ use crate::write::{
     ANSWER_WHOLE_BYTES_MAX, Forward, PREFERENCE_APPLIED, REPORT_ONLY, Said, outcome_of, said,
 };
 use bytes::Bytes;
-use http::header::{ETAG, TRAILER};
+use http::header::{ETAG, LAST_MODIFIED, TRAILER};
 use http::response::Parts;
 use http::{HeaderMap, Method, Response};
 use http_body::Body;
 use ifmatch_core::{Code, Mode, Refusal};
 use ifmatch_guard::{Acted, Field};
+use std::future::Future;
 
 impl Gateway {
-    /// The head of an answer is there.
-    pub(crate) async fn answered(&self, mut forward: Box<Forward>, answer: Answer) -> Acted<GatewayBody> {
+    /// The head of an answer is there. What is done with it at once is done outside of the future, which has no room for it.
+    pub(crate) fn answered(
+        &self,
+        mut forward: Box<Forward>,
+        answer: Answer,
+    ) -> impl Future<Output = Acted<GatewayBody>> + Send {
         let early = !answer.all_content_sent();
         let (mut head, body) = answer.response.into_parts();
         head::clean_answer(&mut head.headers);
         if forward.x.fields.has(Field::Origin) {
             self.learned.answered(&forward.x.headers, &mut head.headers);
         }
-        head::strip_validators(&mut head.headers);
+        // Most answers have none of these, and one look at all names costs less than a search for each.
+        let has_trailer = head.headers.keys().any(|name| *name == TRAILER);
+        if head.headers.keys().any(|name| matches!(*name, ETAG | LAST_MODIFIED)) {
+            head::strip_validators(&mut head.headers);
+        }
         self.report(&forward, &mut head.headers);
-        let says = said(head.status);
-        // An answer to an append may be without an end. Nobody waits for it, but what is there may be all.
-        let streams = forward.place.kind == Kind::Shared && body.size_hint().exact().is_none();
-        let collected = if streams && says == Said::Yes && !early {
-            collect_ready(body, ANSWER_WHOLE_BYTES_MAX).await
-        } else {
-            collect(body, ANSWER_WHOLE_BYTES_MAX).await
-        };
-        match collected {
-            Ok(collected)
-                if says == Said::No || (says != Said::Nothing && collected.all_content_sent && !early) =>
-            {
-                let Collected { bytes, mut trailers, .. } = collected;
-                match &mut trailers {
-                    // An entity-tag may come as late as here (RFC 9110, Section 8.8.3).
-                    Some(trailers) => head::strip_validators(trailers),
-                    None => drop(head.headers.remove(TRAILER)),
+        async move {
+            let says = said(head.status);
+            // An answer to an append may be without an end. Nobody waits for it, but what is there may be all.
+            let streams = forward.place.kind == Kind::Shared && body.size_hint().exact().is_none();
+            let collected = if streams && says == Said::Yes && !early {
+                collect_ready(body, ANSWER_WHOLE_BYTES_MAX).await
+            } else {
+                collect(body, ANSWER_WHOLE_BYTES_MAX).await
+            };
+            match collected {
+                Ok(collected)
+                    if says == Said::No
+                        || (says != Said::Nothing && collected.all_content_sent && !early) =>
+                {
+                    let Collected { bytes, mut trailers, .. } = collected;
+                    match &mut trailers {
+                        // An entity-tag may come as late as here (RFC 9110, Section 8.8.3).
+                        Some(trailers) => head::strip_validators(trailers),
+                        None if has_trailer => drop(head.headers.remove(TRAILER)),
+                        None => {}
+                    }
+                    let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
+                        Box::pin(self.read_back(&forward, &head)).await
+                    } else {
+                        None
+                    };
+                    self.concluded(forward, head, (bytes, trailers), read_back)
                 }
-                let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
-                    Box::pin(self.read_back(&forward, &head)).await
-                } else {
-                    None
-                };
-                self.concluded(forward, head, (bytes, trailers), read_back)
-            }
-            // The whole answer, and yet not the last word.
-            Ok(collected) => {
-                head.headers.remove(TRAILER);
-                let cause = format!("its answer, {}, does not say what became of it", head.status);
-                let refusal = refusals::unknown(&cause, self.late_write_max(&forward.route));
-                self.in_doubt(&mut forward);
-                Acted::Unknown(refusal, Some(Response::from_parts(head, GatewayBody::from(collected.bytes))))
-            }
-            Err(CollectError::More { so_far, rest }) if !early && says != Said::Nothing => {
-                self.pump(forward, head, so_far, *rest)
-            }
-            Err(error) => {
-                let cause = match error {
-                    CollectError::Idle => "its answer stopped in the middle",
-                    CollectError::Cut(_) | CollectError::More { .. } => "its answer was cut",
-                };
-                *self.unknown(&mut forward, cause)
+                // The whole answer, and yet not the last word.
+                Ok(collected) => {
+                    head.headers.remove(TRAILER);
+                    let cause = format!("its answer, {}, does not say what became of it", head.status);
+                    let refusal = refusals::unknown(&cause, self.late_write_max(&forward.route));
+                    self.in_doubt(&mut forward);
+                    Acted::Unknown(
+                        refusal,
+                        Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
+                    )
+                }
+                Err(CollectError::More { so_far, rest }) if !early && says != Said::Nothing => {
+                    self.pump(forward, head, so_far, *rest)
+                }
+                Err(error) => {
+                    let cause = match error {
+                        CollectError::Idle => "its answer stopped in the middle",
+                        CollectError::Cut(_) | CollectError::More { .. } => "its answer was cut",
+                    };
+                    *self.unknown(&mut forward, cause)
+                }
             }
         }
     }

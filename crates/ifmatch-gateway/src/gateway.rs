@@ -16,7 +16,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body;
 use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
-use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Passed, Read, TurnLimits, Turns};
+use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Field, Passed, Read, TurnLimits, Turns};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -384,8 +384,7 @@ impl Authority for Gateway {
     ) -> impl Future<Output = Result<Acted<GatewayBody>, Infallible>> + Send {
         async move {
             let route = Arc::clone(self.routes.of(&x.policy));
-            let is_form = x.method == Method::POST
-                && x.headers.get_all(http::header::CONTENT_TYPE).iter().any(|v| is_form_type(v.as_bytes()));
+            let is_form = x.method == Method::POST && x.fields.has(Field::Form);
             if is_form && form_names_method(&content) {
                 return Ok(Acted::Refused(overridden(), None));
             }
@@ -408,12 +407,6 @@ fn names_method(pairs: &[u8]) -> bool {
             percent_encoding::percent_decode(name).map(|b| if b == b'+' { b' ' } else { b }).collect();
         decoded.trim_ascii().eq_ignore_ascii_case(b"_method")
     })
-}
-
-/// Media types are compared without regard to case.
-fn is_form_type(content_type: &[u8]) -> bool {
-    const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    content_type.trim_ascii().get(..FORM.len()).is_some_and(|named| named.eq_ignore_ascii_case(FORM))
 }
 
 /// The same of a form, wherever it is held. One that cannot be read is taken as one that does.

@@ -22,7 +22,8 @@ const RESERVED_BYTES_MAX: usize = 1 << 20;
 pub struct Content {
     bytes: Bytes,
     spooled: Option<Spooled>,
-    trailers: Option<HeaderMap>,
+    /// Boxed: few have any, and content is handed on from step to step.
+    trailers: Option<Box<HeaderMap>>,
     _lease: Lease,
 }
 
@@ -54,7 +55,7 @@ impl Content {
 
     /// What came after the content. Conditions in it do not count (RFC 9110, Section 6.5.1).
     pub fn trailers(&self) -> Option<&HeaderMap> {
-        self.trailers.as_ref()
+        self.trailers.as_deref()
     }
 }
 
@@ -143,7 +144,7 @@ where
             let data = match frame.into_data() {
                 Ok(data) => data,
                 Err(other) => {
-                    trailers = other.into_trailers().ok();
+                    trailers = other.into_trailers().ok().map(Box::new);
                     continue;
                 }
             };

@@ -123,7 +123,11 @@ impl Exchange {
 
     /// The engine for this request; `now` by the clock of whoever holds the state.
     pub fn judge(&self, now: HttpDate) -> Judge<'_> {
-        Judge::new(&self.method, &self.headers, &self.policy, now)
+        if self.fields.are_judged() {
+            Judge::new(&self.method, &self.headers, &self.policy, now)
+        } else {
+            Judge::unconditional(&self.method, &self.policy)
+        }
     }
 
     /// A name for this request, made when first asked for: a UUID, version 7.

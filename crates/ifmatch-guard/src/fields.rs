@@ -2,8 +2,9 @@
 
 use http::HeaderMap;
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, TRANSFER_ENCODING, USER_AGENT,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, HeaderValue,
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, ORIGIN, RANGE,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 
 /// A field, or a few, that every request is asked for and most do not have.
@@ -16,26 +17,28 @@ pub enum Field {
     Connection = 1 << 1,
     /// `Transfer-Encoding`.
     TransferEncoding = 1 << 2,
-    /// `Expect`.
-    Expect = 1 << 3,
     /// `Content-Length`.
-    ContentLength = 1 << 11,
+    ContentLength = 1 << 3,
+    /// `Expect`.
+    Expect = 1 << 4,
     /// `If-Match` or `If-None-Match`.
-    TagCondition = 1 << 4,
+    TagCondition = 1 << 5,
     /// `If-Unmodified-Since`.
-    UnmodifiedSince = 1 << 5,
-    /// `If-Modified-Since` or `If-Range`.
-    ReadCondition = 1 << 12,
+    UnmodifiedSince = 1 << 6,
+    /// `If-Modified-Since`, `If-Range` or `Range`.
+    ReadCondition = 1 << 7,
     /// `Authorization` or `Cookie`.
-    Credentials = 1 << 6,
+    Credentials = 1 << 8,
     /// `Origin`.
-    Origin = 1 << 7,
+    Origin = 1 << 9,
     /// `User-Agent`.
-    UserAgent = 1 << 8,
+    UserAgent = 1 << 10,
     /// `X-Client`.
-    XClient = 1 << 9,
+    XClient = 1 << 11,
     /// `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override`.
-    OtherMethod = 1 << 10,
+    OtherMethod = 1 << 12,
+    /// A `Content-Type` that is `application/x-www-form-urlencoded`.
+    Form = 1 << 13,
 }
 
 /// The fields among those that a header section has, and what the simplest of them say.
@@ -59,9 +62,9 @@ impl Fields {
         self.has(Field::TagCondition) || self.has(Field::UnmodifiedSince)
     }
 
-    /// Whether it has a condition that can be a date.
-    pub(crate) fn can_have_dates(self) -> bool {
-        self.has(Field::UnmodifiedSince) || self.has(Field::ReadCondition)
+    /// Whether it has a field that is judged, on whatever request.
+    pub(crate) fn are_judged(self) -> bool {
+        self.bind_writes() || self.has(Field::ReadCondition)
     }
 }
 
@@ -81,7 +84,9 @@ impl<'h> Look<'h> {
         let mut look = Self::default();
         for (name, value) in headers {
             look.bytes += name.as_str().len() + value.len();
-            let Some(field) = named(name) else { continue };
+            let Some(field) = named(name).filter(|field| *field != Field::Form || is_form(value)) else {
+                continue;
+            };
             // Of what is said more than once the first counts.
             let first = !look.fields.has(field);
             look.fields.there |= field as u32;
@@ -102,7 +107,19 @@ impl<'h> Look<'h> {
 }
 
 fn number(value: &HeaderValue) -> Option<u64> {
-    std::str::from_utf8(value.as_bytes().trim_ascii()).ok()?.parse().ok()
+    let digits = value.as_bytes().trim_ascii();
+    let value = digits.iter().try_fold(0_u64, |value, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        value.checked_mul(10)?.checked_add(digit)
+    });
+    value.filter(|_| !digits.is_empty())
+}
+
+/// Media types are compared without regard to case.
+fn is_form(content_type: &HeaderValue) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
+    let named = content_type.as_bytes().trim_ascii().get(..FORM.len());
+    named.is_some_and(|named| named.eq_ignore_ascii_case(FORM))
 }
 
 fn named(name: &HeaderName) -> Option<Field> {
@@ -114,10 +131,11 @@ fn named(name: &HeaderName) -> Option<Field> {
         CONTENT_LENGTH => Field::ContentLength,
         IF_MATCH | IF_NONE_MATCH => Field::TagCondition,
         IF_UNMODIFIED_SINCE => Field::UnmodifiedSince,
-        IF_MODIFIED_SINCE | IF_RANGE => Field::ReadCondition,
+        IF_MODIFIED_SINCE | IF_RANGE | RANGE => Field::ReadCondition,
         AUTHORIZATION | COOKIE => Field::Credentials,
         ORIGIN => Field::Origin,
         USER_AGENT => Field::UserAgent,
+        CONTENT_TYPE => Field::Form,
         _ => match name.as_str() {
             "x-client" => Field::XClient,
             "x-http-method-override" | "x-http-method" | "x-method-override" => Field::OtherMethod,
@@ -143,6 +161,7 @@ mod tests {
             ("if-unmodified-since", Field::UnmodifiedSince),
             ("if-modified-since", Field::ReadCondition),
             ("if-range", Field::ReadCondition),
+            ("range", Field::ReadCondition),
             ("authorization", Field::Credentials),
             ("cookie", Field::Credentials),
             ("origin", Field::Origin),
@@ -163,6 +182,27 @@ mod tests {
             }
         }
         assert_eq!(Look::at(&HeaderMap::new()).fields, Fields::default());
+    }
+
+    #[test]
+    fn a_form_is_told_by_its_media_type_in_any_line() {
+        let form = |lines: &[&'static str]| {
+            let lines = lines.iter().map(|line| (CONTENT_TYPE, HeaderValue::from_static(line)));
+            Look::at(&lines.collect()).fields.has(Field::Form)
+        };
+        assert!(form(&["application/x-www-form-urlencoded"]));
+        assert!(form(&["text/plain", " Application/X-WWW-Form-Urlencoded; charset=utf-8"]));
+        assert!(!form(&["application/json"]) && !form(&["multipart/form-data"]) && !form(&[]));
+    }
+
+    #[test]
+    fn a_length_is_digits_and_nothing_else() {
+        let length = |text: &'static str| number(&HeaderValue::from_static(text));
+        assert_eq!((length("0"), length(" 1024 ")), (Some(0), Some(1024)));
+        assert_eq!(length("18446744073709551615"), Some(u64::MAX));
+        for bad in ["", "18446744073709551616", "+1", "-1", "1 2", "0x1", "1, 1"] {
+            assert_eq!(length(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -114,12 +114,24 @@ fn host(head: &Parts, look: &Look<'_>) -> Result<(), Refusal> {
 
 /// A name or an IPv4 address, with or without a port: nearly every Host there is, found valid without being parsed.
 fn is_plain_host(host: &[u8]) -> bool {
-    let name_ends = host.iter().position(|&b| b == b':').unwrap_or(host.len());
-    let (name, port) = host.split_at(name_ends);
-    let named =
-        !name.is_empty() && name.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-    named && (port.is_empty() || (matches!(port.len(), 2..=6) && port[1..].iter().all(u8::is_ascii_digit)))
+    let name_ends = host.iter().position(|&b| !OF_NAMES[usize::from(b)]).unwrap_or(host.len());
+    let port = match &host[name_ends..] {
+        [] => return name_ends > 0,
+        [b':', port @ ..] => port,
+        _ => return false,
+    };
+    name_ends > 0 && matches!(port.len(), 1..=5) && port.iter().all(u8::is_ascii_digit)
 }
+
+/// Letters, digits, dots and hyphens.
+const OF_NAMES: [bool; 256] = {
+    let (mut of_names, mut b) = ([false; 256], 0_u8);
+    while b < 128 {
+        of_names[b as usize] = b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+        b += 1;
+    }
+    of_names
+};
 
 fn target(
     method: &Method,

@@ -16,6 +16,7 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use ifmatch_core::{About, Code, HttpDate, MethodClass, Protection, Refusal, is_registered};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -151,58 +152,64 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     ///
     /// # Errors
     /// What the authority fails with, untouched.
-    pub async fn handle<B>(&self, request: Request<B>) -> Result<Response<A::Body>, A::Error>
+    pub fn handle<B>(
+        &self,
+        request: Request<B>,
+    ) -> impl Future<Output = Result<Response<A::Body>, A::Error>> + Send
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.handle_from(None, request).await
+        self.handle_from(None, request)
     }
 
     /// Takes one request that came over a connection through all steps.
     ///
     /// # Errors
     /// What the authority fails with, untouched.
-    pub async fn handle_from<B>(
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    pub fn handle_from<B>(
         &self,
         peer: Option<Peer>,
         request: Request<B>,
-    ) -> Result<Response<A::Body>, A::Error>
+    ) -> impl Future<Output = Result<Response<A::Body>, A::Error>> + Send
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (head, body) = request.into_parts();
-        let mut progress = Progress { started: Instant::now(), protection: None };
-        let mut exchange = match self.admit(head, peer, &progress) {
-            Ok(Admitted::Guarded(exchange)) => exchange,
-            Ok(Admitted::Passed(exchange)) => return self.pass(exchange, body, progress).await,
-            Err(stopped) => {
-                self.discard(body, stopped.expects_continue);
-                return Ok(stopped.response);
+        async move {
+            let (head, body) = request.into_parts();
+            let mut progress = Progress { started: Instant::now(), protection: None };
+            let mut exchange = match self.admit(head, peer, &progress) {
+                Ok(Admitted::Guarded(exchange)) => exchange,
+                Ok(Admitted::Passed(exchange)) => return self.pass(exchange, body, progress).await,
+                Err(stopped) => {
+                    self.discard(body, stopped.expects_continue);
+                    return Ok(stopped.response);
+                }
+            };
+            let class = MethodClass::of(&exchange.method);
+            if let Err(refusal) = self.require(&exchange, class, &mut progress) {
+                let response = self.refuse(&refusal, &exchange, &progress);
+                self.discard(body, exchange.fields.expects_continue);
+                return Ok(response);
             }
-        };
-        let class = MethodClass::of(&exchange.method);
-        if let Err(refusal) = self.require(&exchange, class, &mut progress) {
-            let response = self.refuse(&refusal, &exchange, &progress);
-            self.discard(body, exchange.fields.expects_continue);
-            return Ok(response);
-        }
-        let empty_read = class != MethodClass::Write && body.is_end_stream();
-        if empty_read {
-            return self.read(&exchange, &progress).await;
-        }
-        match self.content(&exchange, body).await {
-            Ok(content) if class == MethodClass::Write => {
-                Arc::get_mut(&mut exchange).expect(UNSHARED).set_protection(progress.protection);
-                self.write(exchange, content, progress).await
+            let empty_read = class != MethodClass::Write && body.is_end_stream();
+            if empty_read {
+                return self.read(&exchange, &progress).await;
+            }
+            let content = match self.content(&exchange, body).await {
+                Ok(content) => content,
+                Err(refusal) => return Ok(self.refuse(&refusal, &exchange, &progress)),
+            };
+            let unshared = Arc::get_mut(&mut exchange).expect(UNSHARED);
+            if class == MethodClass::Write {
+                unshared.set_protection(progress.protection);
+                return self.write(exchange, content, progress).await;
             }
             // QUERY, REPORT and the like say what they ask for in their content.
-            Ok(content) => {
-                Arc::get_mut(&mut exchange).expect(UNSHARED).set_content(content);
-                self.read(&exchange, &progress).await
-            }
-            Err(refusal) => Ok(self.refuse(&refusal, &exchange, &progress)),
+            unshared.set_content(content);
+            self.read(&exchange, &progress).await
         }
     }
 
@@ -265,11 +272,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         Err(Box::new(Stopped { response, expects_continue }))
     }
 
-    /// Step 5: what the head alone says of a request that is judged.
+    /// Steps 4 and 5: what the head alone says of a request that is judged.
     fn require(&self, x: &Exchange, class: MethodClass, progress: &mut Progress) -> Result<(), Refusal> {
-        // The time matters to dates only.
-        let dated = x.fields.can_have_dates();
-        let now = if dated { self.shared.authority.now() } else { HttpDate::from_unix(0) };
+        // What is not judged needs no look at the clock.
+        let judged = x.fields.are_judged();
+        let now = if judged { self.shared.authority.now() } else { HttpDate::from_unix(0) };
         let judge = x.judge(now);
         if class == MethodClass::Write {
             progress.protection = Some(judge.protection());
@@ -343,37 +350,45 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
     }
 
     /// Steps 7 to 10, to their end: from here on no client that leaves cancels anything.
-    async fn write(
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    fn write(
         &self,
         x: Arc<Exchange>,
         content: Content,
         progress: Progress,
-    ) -> Result<Response<A::Body>, A::Error> {
+    ) -> impl Future<Output = Result<Response<A::Body>, A::Error>> + Send {
+        let acts = self.act(Arc::clone(&x), content, progress);
+        let here = Presence(x);
+        async move {
+            let ended = acts.await;
+            // Whether the write landed is not known here.
+            ended.unwrap_or_else(|Panicked| {
+                let x = &here.0;
+                tracing::error!(target = x.target.path(), "a write panicked and ended without an outcome");
+                Ok(problem(&Refusal::new(Code::OutcomeUnknown), x))
+            })
+        }
+    }
+
+    fn act(
+        &self,
+        x: Arc<Exchange>,
+        content: Content,
+        progress: Progress,
+    ) -> Carried<impl Future<Output = Result<Response<A::Body>, A::Error>> + Send + 'static> {
         let pipeline = self.clone();
-        let here = Presence(Arc::clone(&x));
-        let exchange = Arc::clone(&x);
-        let acts = Carried::new(async move {
-            let mut undecided = Undecided { pipeline: &pipeline, x: &exchange, progress: Some(progress) };
-            let acted = pipeline.shared.authority.act(Arc::clone(&exchange), content).await;
+        Carried::new(async move {
+            let mut undecided = Undecided { pipeline: &pipeline, x: &x, progress: Some(progress) };
+            let acted = pipeline.shared.authority.act(Arc::clone(&x), content).await;
             undecided.progress = None;
             match acted {
-                Ok(acted) => Ok(pipeline.record(acted, &exchange, &progress)),
+                Ok(acted) => Ok(pipeline.record(acted, &x, &progress)),
                 Err(error) => {
-                    pipeline.tell(&exchange, &progress, Decided::Unknown, FAILED);
+                    pipeline.tell(&x, &progress, Decided::Unknown, FAILED);
                     Err(error)
                 }
             }
-        });
-        let ended = acts.await;
-        drop(here);
-        match ended {
-            Ok(answered) => answered,
-            // Whether the write landed is not known here.
-            Err(Panicked) => {
-                tracing::error!(target = x.target.path(), "a write panicked and ended without an outcome");
-                Ok(problem(&Refusal::new(Code::OutcomeUnknown), &x))
-            }
-        }
+        })
     }
 
     fn record(&self, acted: Acted<A::Body>, x: &Exchange, progress: &Progress) -> Response<A::Body> {
