@@ -3,6 +3,7 @@
 use crate::body::{Budget, GatewayBody};
 use crate::cors::Learned;
 use crate::head::{self, Heads, Purpose};
+use crate::names::Names;
 use crate::refusals;
 use crate::routes::{Route, RouteError, Routes};
 use crate::settings::{Evaluate, Settings, To};
@@ -66,6 +67,7 @@ pub struct Gateway {
     pub(crate) answers: Arc<Budget>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) watching: Arc<Watching>,
+    pub(crate) names: Names,
 }
 
 impl fmt::Debug for Gateway {
@@ -111,6 +113,7 @@ impl Gateway {
             learned: Learned::default(),
             digests: Budget::new(settings.bounds.digest_bytes_total_max),
             answers: Budget::new(ANSWERS_BYTES_MAX),
+            names: Names::new(),
             stats,
             state,
             settings,

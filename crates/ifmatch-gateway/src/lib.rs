@@ -18,6 +18,7 @@ mod facts;
 mod forwarding;
 mod gateway;
 mod head;
+mod names;
 mod outgoing;
 mod pass;
 mod pump;

@@ -50,7 +50,8 @@ impl Drop for Ends {
         }
         if let Some(Unanswered { watching, x, key, began, late }) = self.unanswered.take() {
             let outcome = Outcome::Unknown { until: Instant::now() + late };
-            x.note(watching.wrote(&x, &key, &Written { began, content: None, outcome, judged: false }));
+            let named = (&*key, watching.hash(&key));
+            x.note(watching.wrote(&x, named, &Written { began, content: None, outcome, judged: false }));
         }
     }
 }
@@ -193,7 +194,8 @@ impl Gateway {
             ends.unanswered = None;
             let content = sent.and_then(|sent| sent.lock().digest());
             let outcome = outcome_of(says, late);
-            x.note(self.watching.wrote(&x, &key, &Written { began, content, outcome, judged: false }));
+            let named = (&*key, self.watching.hash(&key));
+            x.note(self.watching.wrote(&x, named, &Written { began, content, outcome, judged: false }));
         }
         // The exchange ends with its answer.
         let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));

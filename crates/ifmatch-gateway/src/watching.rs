@@ -44,9 +44,14 @@ impl Watching {
         Self { watch, hashes: RandomState::new(), secret, stats }
     }
 
+    /// A turn key as it is watched.
+    pub(crate) fn hash(&self, key: &str) -> u64 {
+        self.hashes.hash_one(key)
+    }
+
     /// A complete answer to GET was made ready.
     pub(crate) fn read(&self, x: &Exchange, key: &str, digest: Option<u64>, tag: Option<&HeaderValue>) {
-        let hash = self.hashes.hash_one(key);
+        let hash = self.hash(key);
         let read = watch::Read {
             client: self.client(x, agent(x)),
             target: self.target_hash(x, key, hash),
@@ -58,10 +63,10 @@ impl Watching {
         self.watch.read(hash, &read);
     }
 
-    /// The exchange of a write has ended.
-    pub(crate) fn wrote(&self, x: &Exchange, key: &str, written: &Written) -> Box<Facts> {
+    /// The exchange of a write has ended. With its turn key, and the hash of that.
+    pub(crate) fn wrote(&self, x: &Exchange, (key, hash): (&str, u64), written: &Written) -> Box<Facts> {
         let event_id = x.request_id().as_u128();
-        let (tag, agent, hash) = (tag(x), agent(x), self.hashes.hash_one(key));
+        let (tag, agent) = (tag(x), agent(x));
         let mut facts = Box::new(Facts { content: written.content, ..Facts::default() });
         let seen = facts.seen.insert(self.watch.wrote(
             hash,
@@ -92,24 +97,24 @@ impl Watching {
     /// The digest of the content of a write that is about to be forwarded, where something will be compared with it. That
     /// is most of the work of a small write, so it is left out for what can overwrite nobody unseen: what only adds, and
     /// what a version protects, unless a refusal before it may make it a blind retry.
-    pub(crate) fn sent(&self, x: &Exchange, key: &str, content: &Content, conditional: bool) -> Option<u64> {
+    pub(crate) fn sent(&self, x: &Exchange, key: u64, content: &Content, conditional: bool) -> Option<u64> {
         let adds = !conditional && kind(&x.method) == Kind::Append;
         let protected = conditional
             && x.policy.mode == Mode::Enforce
             && x.policy.requirement(&x.method) != Requirement::None
-            && !self.watch.has_refused(self.hashes.hash_one(key));
+            && !self.watch.has_refused(key);
         if adds || protected { None } else { digest_of(content) }
     }
 
     /// A write was refused for its condition.
-    pub(crate) fn refused(&self, x: &Exchange, key: &str, refusal: &Refusal, content: &Content) {
+    pub(crate) fn refused(&self, x: &Exchange, key: u64, refusal: &Refusal, content: &Content) {
         if !matches!(refusal.code(), Code::StaleVersion | Code::AlreadyExists) {
             return;
         }
         let content = digest_of(content);
         let refused =
             watch::Refusal { client: self.client(x, agent(x)), at: Instant::now(), tag: tag(x), content };
-        let met = self.watch.refused(self.hashes.hash_one(key), &refused);
+        let met = self.watch.refused(key, &refused);
         let route = self.stats.route(x.policy.ordinal);
         if met.self_conflict {
             route.self_conflicts.add();

@@ -5,9 +5,10 @@ use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
 use crate::forwarding::Lost;
 use crate::gateway::{Gateway, destination};
 use crate::head::{self, Look, Purpose};
+use crate::names::Name;
 use crate::refusals;
 use crate::routes::Route;
-use crate::state::{Entry, InFlight, Key, Kind, NotBegun};
+use crate::state::{Entry, InFlight, Kind, NotBegun};
 use crate::tag::Digest;
 use crate::upstream::{Answer, SendErrorKind, Sending, collect};
 use crate::watch::Outcome as WriteOutcome;
@@ -29,9 +30,9 @@ pub(crate) const REPORT_ONLY: &str = "precondition-policy-report-only";
 
 /// The line or lines a write has its turn in, and what is counted there.
 pub(crate) struct Place {
-    key: String,
-    named: Key,
-    also: Option<(String, Key)>,
+    name: Name,
+    /// Boxed: of COPY and MOVE only.
+    also: Option<Box<Name>>,
     pub(crate) kind: Kind,
 }
 
@@ -164,7 +165,7 @@ impl Gateway {
         self.not_held(&place).map_err(refused)?;
         let (mut before, mut theirs, mut own) = (None, None, None);
         let protection = if conditional {
-            let judged = Box::pin(self.judge_now(&x, &route, place.named.counter)).await;
+            let judged = Box::pin(self.judge_now(&x, &route, place.name.key.counter)).await;
             let (outcome, checked) = judged.map_err(|refusal| self.refused(&x, &place, refusal, content))?;
             if let Some(answer) = checked.answer {
                 let refusal = Refusal::new(Code::Forbidden)
@@ -188,7 +189,7 @@ impl Gateway {
         if let Some(to) = &to {
             Box::pin(self.destination_free(&x, &route, to)).await.map_err(refused)?;
         }
-        let sent = self.watching.sent(&x, &place.key, content, conditional);
+        let sent = self.watching.sent(&x, place.name.watched, content, conditional);
         let bytes = content.spooled().is_none().then(|| content.bytes().clone());
         let mut forward = Box::new(Forward {
             began: x.began,
@@ -211,21 +212,23 @@ impl Gateway {
 
     fn place(&self, x: &Exchange, route: &Route, to: Option<&Target>, kind: Kind) -> Place {
         let host = x.uri.authority().map(|a| a.as_str());
-        let key = self.turn_key(x, route).into_owned();
+        let key = self.turn_key(x, route);
+        let name = match kind {
+            Kind::Shared => self.name_of_collection(&key),
+            Kind::Exclusive => self.name(&key),
+        };
         let also = to.map(|to| {
             let there = self.routes.find(to);
-            let key = self.routes.turn_key(there, to, &x.headers, host).into_owned();
-            let named = self.state.key(&key);
-            (key, named)
+            self.name(&self.routes.turn_key(there, to, &x.headers, host))
         });
-        let named = self.state.key(&key);
-        Place { also: also.filter(|(other, _)| *other != key), key, named, kind }
+        let also = also.filter(|other| other.text() != name.text()).map(Box::new);
+        Place { name, also, kind }
     }
 
     /// Another write of this resource may still land.
     fn not_held(&self, place: &Place) -> Result<(), Refusal> {
-        let also = place.also.as_ref().map(|(_, key)| *key);
-        match Some(place.named).into_iter().chain(also).find_map(|key| self.state.held(key, place.kind)) {
+        let also = place.also.as_ref().map(|name| name.key);
+        match Some(place.name.key).into_iter().chain(also).find_map(|key| self.state.held(key, place.kind)) {
             None => Ok(()),
             Some(held) => {
                 self.stats.held.add();
@@ -236,23 +239,26 @@ impl Gateway {
 
     /// The turn, if nobody is before us.
     fn turn_at_once(&self, place: &Place) -> Option<Turn> {
+        let line = place.name.line.clone();
         match place.kind {
             _ if place.also.is_some() => None,
-            Kind::Exclusive => self.turns.exclusive_at_once(&place.key),
-            Kind::Shared => self.turns.shared_at_once(&place.key),
+            Kind::Exclusive => self.turns.exclusive_at_once(line),
+            Kind::Shared => self.turns.shared_at_once(line),
         }
     }
 
     /// The turn; of two resources in the order of their keys, so that two writes cannot wait for each other.
     async fn take_turns(&self, place: &Place) -> Result<(Turn, Option<Turn>), Busy> {
-        let Some((other, _)) = &place.also else {
+        let line = place.name.line.clone();
+        let Some(other) = &place.also else {
             let turn = match place.kind {
-                Kind::Exclusive => self.turns.exclusive(&place.key).await?,
-                Kind::Shared => self.turns.shared(&place.key).await?,
+                Kind::Exclusive => self.turns.exclusive(line).await?,
+                Kind::Shared => self.turns.shared(line).await?,
             };
             return Ok((turn, None));
         };
-        let (first, second) = if place.key < *other { (&place.key, other) } else { (other, &place.key) };
+        let other = other.line.clone();
+        let (first, second) = if line.text() < other.text() { (line, other) } else { (other, line) };
         Ok((self.turns.exclusive(first).await?, Some(self.turns.exclusive(second).await?)))
     }
 
@@ -293,19 +299,19 @@ impl Gateway {
     }
 
     fn refused(&self, x: &Exchange, place: &Place, refusal: Refusal, content: &Content) -> Ended {
-        self.watching.refused(x, &place.key, &refusal, content);
+        self.watching.refused(x, place.name.watched, &refusal, content);
         refused(refusal)
     }
 
     /// The write is in its slot.
     fn begin(&self, forward: &mut Forward) -> Result<(), Refusal> {
-        let Place { named, also, kind, .. } = &forward.place;
+        let Place { name, also, kind } = &forward.place;
         let entry = Entry {
-            key: *named,
+            key: name.key,
             kind: *kind,
             method: forward.x.method.as_str(),
             target: forward.x.target.path(),
-            also: also.as_ref().map(|(_, key)| *key),
+            also: also.as_ref().map(|name| name.key),
         };
         let in_flight = self.state.begin(&entry).map_err(|error| match error {
             NotBegun::Full => refusals::slots_full(),
@@ -316,13 +322,20 @@ impl Gateway {
     }
 
     /// From here on the write may have an effect.
-    async fn forward(&self, mut forward: Box<Forward>, content: &Content) -> Acted<GatewayBody> {
-        if let Err(refusal) = self.begin(&mut forward) {
-            return Acted::Refused(refusal, None);
-        }
-        match self.sent(&mut forward, content).await {
-            Ok(answer) => self.answered(forward, answer).await,
-            Err(ended) => *ended,
+    #[allow(clippy::manual_async_fn, reason = "an async fn has room for its arguments twice")]
+    fn forward(
+        &self,
+        mut forward: Box<Forward>,
+        content: &Content,
+    ) -> impl Future<Output = Acted<GatewayBody>> + Send {
+        async move {
+            if let Err(refusal) = self.begin(&mut forward) {
+                return Acted::Refused(refusal, None);
+            }
+            match self.sent(&mut forward, content).await {
+                Ok(answer) => self.answered(forward, answer).await,
+                Err(ended) => *ended,
+            }
         }
     }
 
@@ -406,7 +419,8 @@ impl Gateway {
     /// Leaves what is known of the write for whoever records it.
     pub(crate) fn note(&self, forward: &Forward, outcome: WriteOutcome, after: Option<HeaderValue>) {
         let written = Written { began: forward.began, content: forward.sent, outcome, judged: true };
-        let mut facts = self.watching.wrote(&forward.x, &forward.place.key, &written);
+        let name = &forward.place.name;
+        let mut facts = self.watching.wrote(&forward.x, (name.text(), name.watched), &written);
         (facts.before, facts.after) = (forward.before.clone(), after);
         forward.x.note(facts);
     }

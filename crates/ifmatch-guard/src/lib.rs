@@ -30,4 +30,4 @@ pub use pipeline::{Limits, Pipeline, READ_CONTENT_BYTES_MAX};
 pub use respond::{Problem, problem_response};
 pub use serialized::{OwnedState, Permit, Serialized, Upstream};
 pub use spool::{Spool, Spooled};
-pub use turns::{Busy, Turn, TurnLimits, Turns};
+pub use turns::{Busy, LineKey, Turn, TurnLimits, Turns};

@@ -192,13 +192,13 @@ impl<U: Upstream> Authority for Serialized<U> {
         {
             return self.upstream.perform(x, content, Permit { guard, etag: None, appends: false }).await;
         }
-        let key = self.upstream.turn_key(&x).into_owned();
+        let key = self.turns.key(&self.upstream.turn_key(&x));
         // What needs no condition and has none overwrites nobody. With a condition its check and its act belong together.
         let judge = x.judge(self.now());
         let appends =
             x.policy.requirement(&x.method) == Requirement::None && !judge.conditions().bind_writes();
         let taken =
-            async { if appends { self.turns.shared(&key).await } else { self.turns.exclusive(&key).await } };
+            async { if appends { self.turns.shared(key).await } else { self.turns.exclusive(key).await } };
         let turn = tokio::select! {
             biased;
             // Nothing has happened yet, so whoever leaves the line leaves nothing behind.

@@ -34,25 +34,38 @@ impl Default for TurnLimits {
 /// waiter that is dropped leaves the line. A resource that nobody holds or awaits takes no memory.
 #[derive(Debug)]
 pub struct Turns {
-    shards: Vec<Mutex<HashMap<Key, Line, BuildHasherDefault<Given>>>>,
+    shards: Vec<Mutex<HashMap<LineKey, Line, BuildHasherDefault<Given>>>>,
     hasher: RandomState,
     limits: TurnLimits,
 }
 
 /// The key of a line, hashed once.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Key {
+pub struct LineKey {
     hash: u64,
     text: Arc<str>,
 }
 
-impl Hash for Key {
+impl LineKey {
+    /// A key with a hash of it, always the same one of the same text. The hash must be keyed: nobody outside may choose keys
+    /// that fall together.
+    pub fn new(hash: u64, text: Arc<str>) -> Self {
+        Self { hash, text }
+    }
+
+    /// The key.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Hash for LineKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
-/// Hands on the keyed hash that a [`Key`] has.
+/// Hands on the keyed hash that a [`LineKey`] has.
 #[derive(Default, Debug)]
 struct Given(u64);
 
@@ -100,7 +113,7 @@ impl Drop for Turn {
 #[derive(Debug)]
 struct Place {
     turns: Arc<Turns>,
-    key: Key,
+    key: LineKey,
 }
 
 impl Drop for Place {
@@ -121,11 +134,16 @@ impl Turns {
         Arc::new(Self { shards, hasher: RandomState::new(), limits })
     }
 
+    /// A key for whoever has no hash of it.
+    pub fn key(&self, text: &str) -> LineKey {
+        LineKey::new(self.hasher.hash_one(text), text.into())
+    }
+
     /// Waits for the right to be the only one.
     ///
     /// # Errors
     /// [`Busy`] if the line is full or the wait too long. Nothing was done.
-    pub async fn exclusive(self: &Arc<Self>, key: &str) -> Result<Turn, Busy> {
+    pub async fn exclusive(self: &Arc<Self>, key: LineKey) -> Result<Turn, Busy> {
         self.take(key, PLACES).await
     }
 
@@ -133,17 +151,17 @@ impl Turns {
     ///
     /// # Errors
     /// [`Busy`] if the line is full or the wait too long. Nothing was done.
-    pub async fn shared(self: &Arc<Self>, key: &str) -> Result<Turn, Busy> {
+    pub async fn shared(self: &Arc<Self>, key: LineKey) -> Result<Turn, Busy> {
         self.take(key, 1).await
     }
 
     /// The right to be the only one, if nobody is before us.
-    pub fn exclusive_at_once(self: &Arc<Self>, key: &str) -> Option<Turn> {
+    pub fn exclusive_at_once(self: &Arc<Self>, key: LineKey) -> Option<Turn> {
         self.take_at_once(key, PLACES)
     }
 
     /// The right to write beside others that also share, if nobody is before us.
-    pub fn shared_at_once(self: &Arc<Self>, key: &str) -> Option<Turn> {
+    pub fn shared_at_once(self: &Arc<Self>, key: LineKey) -> Option<Turn> {
         self.take_at_once(key, 1)
     }
 
@@ -152,14 +170,14 @@ impl Turns {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
-    fn take_at_once(self: &Arc<Self>, key: &str, places: u32) -> Option<Turn> {
+    fn take_at_once(self: &Arc<Self>, key: LineKey, places: u32) -> Option<Turn> {
         let (place, semaphore) = self.enter(key).ok()?;
         // Whoever waits has taken what was free, so nobody is overtaken.
         let permit = semaphore.try_acquire_many_owned(places).ok()?;
         Some(Turn { permit: Some(permit), _place: place })
     }
 
-    async fn take(self: &Arc<Self>, key: &str, places: u32) -> Result<Turn, Busy> {
+    async fn take(self: &Arc<Self>, key: LineKey, places: u32) -> Result<Turn, Busy> {
         let (place, semaphore) = self.enter(key)?;
         // Nobody ahead means no clock.
         if let Ok(permit) = Arc::clone(&semaphore).try_acquire_many_owned(places) {
@@ -173,8 +191,7 @@ impl Turns {
         }
     }
 
-    fn enter(self: &Arc<Self>, key: &str) -> Result<(Place, Arc<Semaphore>), Busy> {
-        let key = Key { hash: self.hasher.hash_one(key), text: key.into() };
+    fn enter(self: &Arc<Self>, key: LineKey) -> Result<(Place, Arc<Semaphore>), Busy> {
         let mut shard = self.shard(&key).lock();
         let semaphore = match shard.get_mut(&key) {
             Some(line) if line.members >= self.limits.line_max => return Err(Busy),
@@ -192,7 +209,7 @@ impl Turns {
         Ok((Place { turns: Arc::clone(self), key }, semaphore))
     }
 
-    fn shard(&self, key: &Key) -> &Mutex<HashMap<Key, Line, BuildHasherDefault<Given>>> {
+    fn shard(&self, key: &LineKey) -> &Mutex<HashMap<LineKey, Line, BuildHasherDefault<Given>>> {
         // The tables use the highest and the lowest bits.
         let index = usize::try_from((key.hash >> 32) % SHARDS as u64).unwrap_or(0);
         &self.shards[index]
@@ -217,10 +234,11 @@ mod tests {
     #[tokio::test]
     async fn one_at_a_time_in_order_and_others_do_not_wait() {
         let turns = Turns::new(TurnLimits::default());
-        let first = turns.exclusive("a").await.unwrap();
-        let (mut second, mut third) = (pin!(turns.exclusive("a")), pin!(turns.exclusive("a")));
+        let first = turns.exclusive(turns.key("a")).await.unwrap();
+        let (mut second, mut third) =
+            (pin!(turns.exclusive(turns.key("a"))), pin!(turns.exclusive(turns.key("a"))));
         assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
-        assert!(turns.exclusive("b").await.is_ok());
+        assert!(turns.exclusive(turns.key("b")).await.is_ok());
         drop(first);
         assert!(poll(third.as_mut()).is_none(), "the third overtook the second");
         let second = poll(second.as_mut()).unwrap().unwrap();
@@ -232,12 +250,19 @@ mod tests {
     #[tokio::test]
     async fn appends_share_and_do_not_overtake_a_waiting_writer() {
         let turns = Turns::new(TurnLimits::default());
-        let (one, two) = (turns.shared("a").await.unwrap(), turns.shared("a").await.unwrap());
-        let mut writer = pin!(turns.exclusive("a"));
+        let (one, two) =
+            (turns.shared(turns.key("a")).await.unwrap(), turns.shared(turns.key("a")).await.unwrap());
+        let mut writer = pin!(turns.exclusive(turns.key("a")));
         assert!(poll(writer.as_mut()).is_none());
-        assert!(turns.shared_at_once("a").is_none() && turns.exclusive_at_once("a").is_none());
-        assert!(turns.shared_at_once("b").is_some() && turns.exclusive_at_once("b").is_some());
-        let mut late = pin!(turns.shared("a"));
+        assert!(
+            turns.shared_at_once(turns.key("a")).is_none()
+                && turns.exclusive_at_once(turns.key("a")).is_none()
+        );
+        assert!(
+            turns.shared_at_once(turns.key("b")).is_some()
+                && turns.exclusive_at_once(turns.key("b")).is_some()
+        );
+        let mut late = pin!(turns.shared(turns.key("a")));
         assert!(poll(late.as_mut()).is_none());
         drop((one, two));
         let writer = poll(writer.as_mut()).unwrap().unwrap();
@@ -249,10 +274,10 @@ mod tests {
     #[tokio::test]
     async fn a_waiter_that_leaves_holds_nobody_up_and_lines_take_no_memory_afterwards() {
         let turns = Turns::new(TurnLimits::default());
-        let first = turns.exclusive("a").await.unwrap();
-        let mut third = pin!(turns.exclusive("a"));
+        let first = turns.exclusive(turns.key("a")).await.unwrap();
+        let mut third = pin!(turns.exclusive(turns.key("a")));
         {
-            let mut second = pin!(turns.exclusive("a"));
+            let mut second = pin!(turns.exclusive(turns.key("a")));
             assert!(poll(second.as_mut()).is_none() && poll(third.as_mut()).is_none());
         }
         drop(first);
@@ -263,13 +288,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn lines_are_bounded_in_length_and_time() {
         let turns = Turns::new(TurnLimits { line_max: 2, wait_max: Duration::from_secs(3) });
-        let held = turns.exclusive("a").await.unwrap();
-        let mut waiting = pin!(turns.exclusive("a"));
+        let held = turns.exclusive(turns.key("a")).await.unwrap();
+        let mut waiting = pin!(turns.exclusive(turns.key("a")));
         assert!(poll(waiting.as_mut()).is_none());
-        assert_eq!(turns.exclusive("a").await.err(), Some(Busy));
+        assert_eq!(turns.exclusive(turns.key("a")).await.err(), Some(Busy));
         assert_eq!(waiting.await.err(), Some(Busy));
         drop(held);
-        assert!(turns.exclusive("a").await.is_ok());
+        assert!(turns.exclusive(turns.key("a")).await.is_ok());
         assert_eq!(turns.lines(), 0);
     }
 }

@@ -33,6 +33,13 @@ pub struct Key {
     pub counter: Counter,
 }
 
+impl Key {
+    /// A part of its hash, which is keyed.
+    pub(crate) fn short(self) -> u64 {
+        u64::try_from(self.hash >> 64).unwrap_or(0)
+    }
+}
+
 /// Why a write must not be forwarded. Nothing of it was.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum NotBegun {
