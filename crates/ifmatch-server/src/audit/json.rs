@@ -14,12 +14,23 @@ const fn is_plain(byte: u8) -> bool {
     (byte >= b' ') & (byte <= b'~') & (byte != b'"') & (byte != b'\\')
 }
 
+/// The same, for octets that are looked at one by one.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        plain[byte as usize] = is_plain(byte);
+        byte += 1;
+    }
+    plain
+};
+
 /// How many octets at the beginning stand for themselves.
 fn plain_bytes(text: &[u8]) -> usize {
     let (pieces, _) = text.as_chunks::<16>();
     let whole = |piece: &&[u8; 16]| piece.iter().fold(true, |plain, byte| plain & is_plain(*byte));
     let first = 16 * pieces.iter().take_while(whole).count();
-    text[first..].iter().position(|byte| !is_plain(*byte)).map_or(text.len(), |at| first + at)
+    text[first..].iter().position(|byte| !PLAIN[usize::from(*byte)]).map_or(text.len(), |at| first + at)
 }
 
 /// Writes into a line.
