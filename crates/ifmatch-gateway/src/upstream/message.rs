@@ -29,7 +29,7 @@ enum Told {
 }
 
 impl Message {
-    /// A request without fields. The target is sent as it is.
+    /// A request without fields. The target is sent as it is, from its root.
     pub fn new(method: &Method, target: &PathAndQuery, content: Sending) -> Self {
         let room = HEAD_BYTES + content.all().map_or(0, |content| content.len());
         let mut message = Self {
@@ -38,7 +38,10 @@ impl Message {
             length: Told::Nothing,
             content,
         };
-        message.raw(&[method.as_str().as_bytes(), b" ", target.as_str().as_bytes(), b" HTTP/1.1\r\n"]);
+        let target = target.as_str();
+        // Of `http://host?query` a path is missing (RFC 9112, Section 3.2.1).
+        let root: &[u8] = if target.starts_with(['/', '*']) { b"" } else { b"/" };
+        message.raw(&[method.as_str().as_bytes(), b" ", root, target.as_bytes(), b" HTTP/1.1\r\n"]);
         message
     }
 

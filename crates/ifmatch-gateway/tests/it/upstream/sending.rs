@@ -43,6 +43,27 @@ async fn fields_go_out_as_they_are_and_nothing_is_added() {
 }
 
 #[tokio::test]
+async fn a_target_begins_at_the_root() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let heads = script.run(async |script| {
+        let mut wire = script.accept().await;
+        let mut heads = Vec::new();
+        for _ in 0..4 {
+            heads.push(wire.head().await);
+            wire.say(OK).await;
+        }
+        heads
+    });
+    for uri in ["http://there?a=/", "http://there", "*", "/a?"] {
+        let request = Request::builder().uri(uri).body(Sending::empty()).unwrap();
+        drain(ask(&upstream, request).await.unwrap()).await;
+    }
+    let expected = ["/?a=/", "/", "*", "/a?"].map(|target| format!("GET {target} HTTP/1.1\r\n\r\n"));
+    assert_eq!(heads.await.unwrap(), expected);
+}
+
+#[tokio::test]
 async fn the_first_read_has_the_whole_head_and_small_content() {
     let script = Script::new().await;
     let upstream = script.upstream();
