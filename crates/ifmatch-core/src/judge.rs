@@ -131,7 +131,13 @@ impl<'x> Judge<'x> {
     /// # Errors
     /// The refusal to answer with.
     pub fn on_head(&self) -> Result<(), Refusal> {
-        self.head(&mut NoTrace)
+        self.head(self.protection(), &mut NoTrace)
+    }
+
+    /// [`Judge::protection`] and [`Judge::on_head`], at the price of one.
+    pub fn protection_and_head(&self) -> (Result<Protection, Code>, Result<(), Refusal>) {
+        let protection = self.protection();
+        (protection, self.head(protection, &mut NoTrace))
     }
 
     /// The judgement itself, against the state as it is at the moment of acting. Includes [`Judge::on_head`], so that
@@ -140,7 +146,7 @@ impl<'x> Judge<'x> {
         self.state(state, &mut NoTrace)
     }
 
-    pub(crate) fn head(&self, trace: &mut impl Trace) -> Result<(), Refusal> {
+    fn head(&self, protection: Result<Protection, Code>, trace: &mut impl Trace) -> Result<(), Refusal> {
         let class = MethodClass::of(self.method);
         if class == MethodClass::Ignores || !self.policy.mode.evaluates() {
             trace.step("RFC 9110, Section 13.2.1", || {
@@ -161,7 +167,7 @@ impl<'x> Judge<'x> {
             });
             return malformed(IF_NONE_MATCH);
         }
-        match (self.protection(), self.policy.mode) {
+        match (protection, self.policy.mode) {
             (Ok(protection), _) => {
                 trace.step("RFC 6585, Section 3", || {
                     protection_text(self.policy.requirement(self.method), protection).into()
@@ -232,7 +238,7 @@ impl<'x> Judge<'x> {
     }
 
     pub(crate) fn state(&self, state: &CurrentState<'_>, trace: &mut impl Trace) -> Outcome {
-        if let Err(refusal) = self.head(trace) {
+        if let Err(refusal) = self.head(self.protection(), trace) {
             return Outcome::Refused(refusal);
         }
         let class = MethodClass::of(self.method);

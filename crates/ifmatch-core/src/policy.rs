@@ -92,10 +92,10 @@ impl Requirement {
     /// What a method needs unless a policy says otherwise: unsafe methods need a version, PUT may create instead, and
     /// POST needs nothing, since an append overwrites nobody.
     pub fn of(method: &Method) -> Self {
-        match (MethodClass::of(method), method.as_str()) {
-            (MethodClass::Write, "POST") => Self::None,
-            (MethodClass::Write, "PUT") => Self::VersionOrCreation,
-            (MethodClass::Write, _) => Self::Version,
+        match *method {
+            Method::POST => Self::None,
+            Method::PUT => Self::VersionOrCreation,
+            _ if MethodClass::of(method) == MethodClass::Write => Self::Version,
             _ => Self::None,
         }
     }
@@ -146,10 +146,11 @@ pub enum MethodClass {
 impl MethodClass {
     /// The class of a method. Method names are case-sensitive.
     pub fn of(method: &Method) -> Self {
-        match method.as_str() {
-            "GET" | "HEAD" => Self::Read,
-            "PROPFIND" | "REPORT" | "SEARCH" | "QUERY" => Self::SafeOther,
-            "OPTIONS" | "TRACE" | "CONNECT" => Self::Ignores,
+        match *method {
+            Method::GET | Method::HEAD => Self::Read,
+            Method::POST | Method::PUT | Method::PATCH | Method::DELETE => Self::Write,
+            Method::OPTIONS | Method::TRACE | Method::CONNECT => Self::Ignores,
+            _ if matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY") => Self::SafeOther,
             _ => Self::Write,
         }
     }

@@ -8,7 +8,6 @@
 use crate::check::Looked;
 use crate::gateway::Gateway;
 use crate::refusals;
-use crate::upstream::Answer;
 use crate::write::Forward;
 use http::header::{ETAG, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -65,8 +64,8 @@ impl Gateway {
     }
 
     /// Whether the answer asks for a condition although the write was judged here, and the one to send it with again.
-    pub(crate) async fn demanded(&self, forward: &Forward, answer: &Answer) -> Demanded {
-        let asks = answer.response.status() == StatusCode::PRECONDITION_REQUIRED;
+    pub(crate) async fn demanded(&self, forward: &Forward) -> Demanded {
+        let asks = forward.status() == Some(StatusCode::PRECONDITION_REQUIRED);
         if !asks || forward.demand.is_some() || !names_version(forward) {
             return Demanded::Nothing;
         }

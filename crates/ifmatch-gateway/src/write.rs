@@ -58,6 +58,8 @@ pub(crate) struct Forward {
     sent: Option<u64>,
     /// When it was sent, for the last time.
     began: Instant,
+    /// What came back, until somebody takes it. Here, since whatever a future hands on is copied on its way.
+    answer: Option<Answer>,
 }
 
 /// What there is to say of a write that is not forwarded. Boxed: most are.
@@ -105,6 +107,11 @@ impl Forward {
     /// Whether it writes two resources.
     pub(crate) fn is_double(&self) -> bool {
         self.place.also.is_some()
+    }
+
+    /// The status of its answer.
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        self.answer.as_ref().map(|answer| answer.response.status())
     }
 
     /// Its end is known. The count after it, if it was under way.
@@ -205,6 +212,7 @@ impl Gateway {
             content: bytes,
             sent,
             in_flight: None,
+            answer: None,
         });
         forward.demand = self.known_demand(&forward).await;
         Ok(forward)
@@ -332,49 +340,55 @@ impl Gateway {
             if let Err(refusal) = self.begin(&mut forward) {
                 return Acted::Refused(refusal, None);
             }
-            match self.sent(&mut forward, content).await {
-                Ok(answer) => self.answered(forward, answer).await,
-                Err(ended) => *ended,
+            if let Err(ended) = self.sent(&mut forward, content).await {
+                return *ended;
+            }
+            match forward.answer.take() {
+                Some(answer) => self.answered(forward, answer).await,
+                None => *self.unknown(&mut forward, "it has no answer"),
             }
         }
     }
 
-    /// The head of the answer to the write.
-    async fn sent(&self, forward: &mut Forward, content: &Content) -> Result<Answer, Ended> {
-        let mut answer = self.send(forward, content).await?;
-        match self.demanded(forward, &answer).await {
+    /// Sends the write, with a condition of the upstream's own if that asks for one. The head of its answer is there.
+    async fn sent(&self, forward: &mut Forward, content: &Content) -> Result<(), Ended> {
+        self.send(forward, content).await?;
+        match self.demanded(forward).await {
             Demanded::Nothing => {}
             demanded => {
-                Box::pin(self.refused_completely(forward, answer)).await?;
+                Box::pin(self.refused_completely(forward)).await?;
                 let Demanded::Tag(theirs) = demanded else {
                     forward.ended(false);
                     return Err(refused(cannot_be_met()));
                 };
                 forward.route.demanded();
                 forward.demand = Some(theirs);
-                answer = self.send(forward, content).await?;
+                self.send(forward, content).await?;
             }
         }
-        match answer.response.status() {
+        match forward.status() {
             // Not HTTP any more, and not asked for.
-            StatusCode::SWITCHING_PROTOCOLS => {
+            Some(StatusCode::SWITCHING_PROTOCOLS) => {
                 let cause = "the upstream switched to another protocol, which it was not asked for";
                 Err(self.unknown(forward, cause))
             }
-            StatusCode::PRECONDITION_FAILED if forward.demand.is_some() => {
-                Box::pin(self.refused_completely(forward, answer)).await?;
+            Some(StatusCode::PRECONDITION_FAILED) if forward.demand.is_some() => {
+                Box::pin(self.refused_completely(forward)).await?;
                 forward.ended(false);
                 self.stats.around.add();
                 Err(self.refused(&forward.x, &forward.place, changed_meanwhile(), content))
             }
-            _ => Ok(answer),
+            _ => Ok(()),
         }
     }
 
-    async fn send(&self, forward: &mut Forward, content: &Content) -> Result<Answer, Ended> {
+    async fn send(&self, forward: &mut Forward, content: &Content) -> Result<(), Ended> {
         forward.began = Instant::now();
         match self.exchange(forward, content, forward.began).await {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                forward.answer = Some(answer);
+                Ok(())
+            }
             Err(Lost::Before(refusal)) => {
                 forward.ended(false);
                 Err(refused(refusal))
@@ -393,7 +407,8 @@ impl Gateway {
     }
 
     /// Takes the rest of an answer by which the upstream refuses the write.
-    async fn refused_completely(&self, forward: &mut Forward, answer: Answer) -> Result<(), Ended> {
+    async fn refused_completely(&self, forward: &mut Forward) -> Result<(), Ended> {
+        let Some(answer) = forward.answer.take() else { return Ok(()) };
         match collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await {
             Ok(_) => Ok(()),
             Err(_) => Err(self.unknown(forward, "its answer was cut")),

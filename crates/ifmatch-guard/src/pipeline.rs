@@ -277,11 +277,11 @@ impl<A: Authority, O: Observe> Pipeline<A, O> {
         // What is not judged needs no look at the clock.
         let judged = x.fields.are_judged();
         let now = if judged { self.shared.authority.now() } else { HttpDate::from_unix(0) };
-        let judge = x.judge(now);
+        let (protection, required) = x.judge(now).protection_and_head();
         if class == MethodClass::Write {
-            progress.protection = Some(judge.protection());
+            progress.protection = Some(protection);
         }
-        judge.on_head()
+        required
     }
 
     /// A request that is not judged: handed through, and recorded.
