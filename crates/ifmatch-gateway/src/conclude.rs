@@ -37,8 +37,12 @@ impl Gateway {
             self.learned.answered(&forward.x.headers, &mut head.headers);
         }
         // Most answers have none of these, and one look at all names costs less than a search for each.
-        let has_trailer = head.headers.keys().any(|name| *name == TRAILER);
-        if head.headers.keys().any(|name| matches!(*name, ETAG | LAST_MODIFIED)) {
+        let (mut has_trailer, mut has_validators) = (false, false);
+        for name in head.headers.keys() {
+            has_trailer |= *name == TRAILER;
+            has_validators |= matches!(*name, ETAG | LAST_MODIFIED);
+        }
+        if has_validators {
             head::strip_validators(&mut head.headers);
         }
         self.report(&forward, &mut head.headers);

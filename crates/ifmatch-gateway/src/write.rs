@@ -153,11 +153,11 @@ impl Gateway {
         if appends && x.method == Method::POST {
             self.stats.route(x.policy.ordinal).unguarded_posts.add();
         }
-        self.not_held(&place).map_err(refused)?;
         let (turns, waited) = match self.turn_at_once(&place) {
             // Nobody had time to leave: nothing was waited for since the content was there.
             Some(turn) => ((turn, None), Duration::ZERO),
             None => {
+                self.not_held(&place).map_err(refused)?;
                 let waits = Instant::now();
                 let turns = tokio::select! {
                     biased;
@@ -169,6 +169,7 @@ impl Gateway {
             }
         };
         self.stats.route(x.policy.ordinal).turn_waits.add(waited);
+        // Only now: whoever had the turn before may have left a doubt behind.
         self.not_held(&place).map_err(refused)?;
         let (mut before, mut theirs, mut own) = (None, None, None);
         let protection = if conditional {
