@@ -2,11 +2,12 @@
 
 use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
 use crate::cors::{self, Origins};
-use crate::driven::{Link, drive, timed};
+use crate::driven::{Content, Link, drive, timed};
 use crate::socket::{Socket, socket};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -14,7 +15,7 @@ use hyper_util::server::conn::auto;
 use ifmatch_core::Refusal;
 use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem};
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -74,8 +75,8 @@ pub(crate) async fn serve<A, O>(
     drain_max: Duration,
 ) where
     A: Authority<Error = Infallible>,
-    A::Body: http_body::Body<Data = Bytes> + Unpin,
-    <A::Body as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    A::Body: Body<Data = Bytes> + Unpin,
+    <A::Body as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     O: Observe,
 {
     let ending = watch::Sender::new(());
@@ -167,7 +168,10 @@ where
     O: Observe,
 {
     async move {
-        served.link.arrived(request.version()).await;
+        let request = served.link.arrived(request);
+        if request.body().is_end_stream() {
+            poll_fn(|cx| served.link.poll_whole(cx)).await;
+        }
         let Served { shared, peer, .. } = &*served;
         // Most requests come from no page: to go by the few fields there are costs less than to look the name up.
         let origin =
@@ -188,7 +192,7 @@ where
 /// What is answered or refused for the sake of web pages of other origins, where that is decided here.
 fn of_a_page<A, B: From<Bytes>>(
     pages: &Pages<A>,
-    request: &Request<Incoming>,
+    request: &Request<Content>,
 ) -> Option<Result<Response<B>, Refusal>> {
     let Pages::Own(origins) = pages else { return None };
     if let Some(response) = cors::preflight(origins, request) {

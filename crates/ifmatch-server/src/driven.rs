@@ -6,17 +6,20 @@
 
 use crate::config::HEADER_READ_MAX;
 use crate::socket::Client;
-use http::Version;
+use bytes::Bytes;
+use http::{Request, Version};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use hyper::rt::{Sleep, Timer};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::unconstrained;
@@ -27,7 +30,7 @@ mod tests;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// No head is waited for: it is there, and its request is not answered yet.
+/// No head is waited for: all of a request is there, and it is not answered yet.
 const UNDER_WAY: u64 = u64::MAX;
 
 /// No head is waited for: the connection has other means.
@@ -35,6 +38,9 @@ const NEVER: u64 = u64::MAX - 1;
 
 /// The client left before its request was answered.
 const LEFT: u64 = u64::MAX - 2;
+
+/// No head is waited for: it is there, and what belongs to it is being read.
+const READING: u64 = u64::MAX - 3;
 
 /// What is known of a connection outside of its transport: when the head that it waits for must be there, which the
 /// transport tells as if it set a timer for every head, and who is at the other end. [`drive`] has one timer for all heads.
@@ -44,7 +50,7 @@ pub(crate) struct Link(Arc<State>);
 #[derive(Debug)]
 struct State {
     began: Instant,
-    /// When a head is due, in milliseconds after it began, or one of [`UNDER_WAY`], [`NEVER`], [`LEFT`].
+    /// When a head is due, in milliseconds after it began, or one of [`READING`], [`UNDER_WAY`], [`LEFT`], [`NEVER`].
     state: AtomicU64,
     /// Whose requests end with it.
     client: Option<Client>,
@@ -58,17 +64,21 @@ impl Link {
         link
     }
 
-    /// The head of a request is there. Goes on unless the client has left already: then it never does, and the connection
-    /// ends.
-    pub(crate) async fn arrived(&self, version: Version) {
-        if version >= Version::HTTP_2 {
-            return;
+    /// The head of a request is there.
+    pub(crate) fn arrived(&self, request: Request<Incoming>) -> Request<Content> {
+        // With HTTP/2 there are several at a time, and their transport sees by itself who leaves.
+        self.set(if request.version() < Version::HTTP_2 { READING } else { NEVER });
+        request.map(|incoming| Content { incoming, link: self.clone() })
+    }
+
+    /// All of a request is there. Goes on unless the client has left already: then it never does, and the connection ends.
+    pub(crate) fn poll_whole(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // Whoever throws the rest of a content away may come to its end after the answer.
+        if self.is(READING) {
+            let left = self.poll_left(cx).is_ready();
+            self.set(if left { LEFT } else { UNDER_WAY });
         }
-        self.set(UNDER_WAY);
-        if poll_fn(|cx| Poll::Ready(self.poll_left(cx).is_ready())).await {
-            self.set(LEFT);
-            pending::<()>().await;
-        }
+        if self.is(LEFT) { Poll::Pending } else { Poll::Ready(()) }
     }
 
     fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -90,7 +100,7 @@ impl Link {
 
     fn due(&self) -> Option<Instant> {
         let ms = self.0.state.load(Ordering::Relaxed);
-        (ms < LEFT).then(|| self.0.began + Duration::from_millis(ms))
+        (ms < READING).then(|| self.0.began + Duration::from_millis(ms))
     }
 }
 
@@ -106,6 +116,36 @@ impl Timer for Link {
 
     fn now(&self) -> std::time::Instant {
         Instant::now().into()
+    }
+}
+
+/// The content of a request. Its end is the end of the request.
+pub(crate) struct Content {
+    incoming: Incoming,
+    link: Link,
+}
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if frame.is_none() || self.incoming.is_end_stream() {
+            ready!(self.link.poll_whole(cx));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
     }
 }
 
@@ -184,7 +224,7 @@ where
             return Poll::Ready(ended);
         }
         // The transport would read on to see that, for which it needs memory that another request is still in.
-        // When the request arrived it was asked already.
+        // When the request was whole it was asked already.
         if link.is(LEFT) || (was_under_way && link.is(UNDER_WAY) && link.poll_left(cx).is_ready()) {
             return failed(io::ErrorKind::UnexpectedEof, "the client left before it was answered");
         }
