@@ -58,10 +58,20 @@ pub(super) struct Inner {
     /// Nothing is under way.
     pub(super) clean: bool,
     reused: bool,
-    verify: bool,
+    look: Look,
     pub(super) idle_since: Instant,
     pub(super) core: usize,
     pub(super) slot: Arc<Slot>,
+}
+
+/// Whether one looks into the socket before the next request.
+#[derive(Clone, Copy, Default)]
+enum Look {
+    #[default]
+    No,
+    Yes,
+    /// If it is not sent within [`TRUSTED_IDLE_MAX`].
+    Later,
 }
 
 /// The socket.
@@ -101,7 +111,7 @@ impl Inner {
             timer: Box::pin(sleep_until(now)),
             clean: true,
             reused: false,
-            verify: false,
+            look: Look::No,
             idle_since: now,
             core,
             slot,
@@ -127,13 +137,14 @@ impl Inner {
     pub(super) fn reuse(mut self: Box<Self>, now: Instant, write: bool) -> Connection {
         self.reused = true;
         let is_trusted = !write || self.slot.pool().is_trusted();
-        self.verify = !is_trusted || now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
+        let aged = now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
+        self.look = if aged || !is_trusted { Look::Yes } else { Look::No };
         Connection { inner: Some(self) }
     }
 
     /// To be used for the first time.
     pub(super) fn fresh(mut self: Box<Self>, write: bool) -> Connection {
-        self.verify = write;
+        self.look = if write { Look::Yes } else { Look::No };
         Connection { inner: Some(self) }
     }
 
@@ -209,9 +220,12 @@ impl Connection {
         let inner = self.inner_mut();
         inner.clean = false;
         (inner.answered, inner.read_bytes_max) = (false, READ_BYTES.0);
-        if std::mem::take(&mut inner.verify)
-            && let Err(error) = inner.verify()
-        {
+        let looks = match std::mem::take(&mut inner.look) {
+            Look::No => false,
+            Look::Yes => true,
+            Look::Later => inner.idle_since.elapsed() > TRUSTED_IDLE_MAX,
+        };
+        if looks && let Err(error) = inner.verify() {
             return Err(self.unsent(Some(message), error));
         }
         inner.of_head_request = message.is_head_request();
@@ -336,7 +350,7 @@ impl Connection {
             inner.input = BytesMut::new();
         }
         // Whoever holds it has a write for it.
-        inner.verify = !inner.slot.pool().is_trusted();
+        inner.look = if inner.slot.pool().is_trusted() { Look::Later } else { Look::Yes };
         inner.idle_since = Instant::now();
         inner.reused = true;
     }

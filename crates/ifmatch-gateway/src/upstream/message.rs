@@ -1,6 +1,7 @@
 //! A request as it goes out: its head written down, and its content.
 
 use super::sending::Sending;
+use super::writing::COPIED_BYTES_MAX;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
@@ -31,7 +32,8 @@ enum Told {
 impl Message {
     /// A request without fields. The target is sent as it is, from its root.
     pub fn new(method: &Method, target: &PathAndQuery, content: Sending) -> Self {
-        let room = HEAD_BYTES + content.all().map_or(0, |content| content.len());
+        let copied = content.all().map_or(0, |content| content.len());
+        let room = HEAD_BYTES + if copied <= COPIED_BYTES_MAX { copied } else { 0 };
         let mut message = Self {
             head: Vec::with_capacity(room),
             is_head_request: *method == Method::HEAD,

@@ -13,7 +13,7 @@ use tokio::io::AsyncWrite;
 
 /// A piece of content up to this long goes out together with what stands before it, in bytes. To copy it costs less than to
 /// send from two places.
-const COPIED_BYTES_MAX: usize = 4 << 10;
+pub(super) const COPIED_BYTES_MAX: usize = 4 << 10;
 
 /// What of a request has not been accepted by the kernel yet.
 #[derive(Default)]

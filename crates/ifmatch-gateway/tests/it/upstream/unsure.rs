@@ -79,6 +79,49 @@ async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
     }
 }
 
+/// How long an answer was waited for says nothing of how long its connection was idle.
+#[tokio::test]
+async fn an_upstream_that_hangs_up_behind_a_late_answer_is_not_trusted() {
+    let script = Script::new().await;
+    let port = script.port();
+    let upstream = script.upstream();
+    let (go, wait) = oneshot::channel::<()>();
+    let (told, hung_up) = oneshot::channel();
+    script.run(async |script| {
+        let mut wire = script.accept().await;
+        for _ in 0..2 {
+            wire.head().await;
+            wire.say(OK).await;
+        }
+        wire.head().await;
+        wait.await.unwrap();
+        wire.say(OK).await;
+        drop(wire);
+        told.send(()).unwrap();
+        script.serve(OK).recv().await;
+    });
+    warm(&upstream).await;
+    warm(&upstream).await;
+    let mut pending = upstream.connect(Fresh::Recent).await.unwrap().start(get()).unwrap();
+    assert_eq!(in_time(pending.head(SHORT)).await.unwrap_err().kind, SendErrorKind::TimedOut);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(2)).await;
+    tokio::time::resume();
+    go.send(()).unwrap();
+    let body = pending.head(LONG).await.unwrap().response.into_body();
+    let connection = collect(body, 10).await.unwrap().connection.unwrap();
+    hung_up.await.unwrap();
+    block_until_closed_by_peer(port);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_millis(10)).await;
+    tokio::time::resume();
+    let error = connection.start(put("x")).unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::NotSent, "whoever holds a connection for long looks at it again");
+    warm(&upstream).await;
+    assert_eq!(upstream.stats().idle, 1);
+    assert!(!upstream.connect(Fresh::Recent).await.unwrap().is_reused());
+}
+
 #[tokio::test]
 async fn bytes_that_nobody_asked_for_are_not_an_answer() {
     let script = Script::new().await;
