@@ -260,6 +260,13 @@ fn is_ours(said: &Said, ours: &Meaning, theirs: &Meaning) -> bool {
         // hyper does not look for `close` beside what is not ASCII.
         theirs.kept = ours.kept;
     }
+    let announced = fields(&theirs).get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if theirs.head.as_ref().is_some_and(|(status, ..)| *status == 204)
+        && (announced || fields(&theirs).contains_key(TRANSFER_ENCODING))
+    {
+        // Where there can be no content some is announced, and may come yet.
+        theirs.kept = false;
+    }
     // Trailers of no field are none.
     theirs.trailers = theirs.trailers.filter(|trailers| !trailers.is_empty());
     if *ours == theirs {

@@ -8,6 +8,7 @@ use super::sending::ContentError;
 use super::tunnel::Tunnel;
 use super::writing::{Writing, Wrote};
 use bytes::BytesMut;
+use http::StatusCode;
 use rustix::net::{RecvFlags, Shutdown};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -53,6 +54,9 @@ pub(super) struct Inner {
     /// What the content ended with in [`Connection::start`].
     content_error: Option<ContentError>,
     of_head_request: bool,
+    /// The last answer had no content only because of what it answered. Not all upstreams know that, and what they send
+    /// nevertheless must not be taken for the next answer.
+    left_out: bool,
     /// One timer for all waits of all exchanges: to move it later costs next to nothing.
     timer: Pin<Box<Sleep>>,
     /// Nothing is under way.
@@ -108,6 +112,7 @@ impl Inner {
             writing: Writing::default(),
             content_error: None,
             of_head_request: false,
+            left_out: false,
             timer: Box::pin(sleep_until(now)),
             clean: true,
             reused: false,
@@ -136,7 +141,7 @@ impl Inner {
     /// To be used again, after having been idle.
     pub(super) fn reuse(mut self: Box<Self>, now: Instant, write: bool) -> Connection {
         self.reused = true;
-        let is_trusted = !write || self.slot.pool().is_trusted();
+        let is_trusted = !self.left_out && (!write || self.slot.pool().is_trusted());
         let aged = now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
         self.look = if aged || !is_trusted { Look::Yes } else { Look::No };
         Connection { inner: Some(self) }
@@ -309,7 +314,10 @@ impl Connection {
         if inner.input.is_empty() {
             return Ok(None);
         }
-        decode::head(&mut inner.input, &mut inner.scanned, inner.of_head_request)
+        let head = decode::head(&mut inner.input, &mut inner.scanned, inner.of_head_request)?;
+        inner.left_out = inner.of_head_request
+            || head.as_ref().is_some_and(|head| head.status == StatusCode::NOT_MODIFIED);
+        Ok(head)
     }
 
     /// Sets the timer.
@@ -350,7 +358,8 @@ impl Connection {
             inner.input = BytesMut::new();
         }
         // Whoever holds it has a write for it.
-        inner.look = if inner.slot.pool().is_trusted() { Look::Later } else { Look::Yes };
+        let is_trusted = !inner.left_out && inner.slot.pool().is_trusted();
+        inner.look = if is_trusted { Look::Later } else { Look::Yes };
         inner.idle_since = Instant::now();
         inner.reused = true;
     }

@@ -142,7 +142,10 @@ fn parse(head: &Bytes, of_head_request: bool) -> Result<Head, Malformed> {
     let keep = content != Content::ToEnd
         && version == Version::HTTP_11
         && status != StatusCode::SWITCHING_PROTOCOLS
-        && !(told.connection && closes(&headers));
+        && !(told.connection && closes(&headers))
+        // What is announced may come, and must not be taken for the next answer (RFC 9110, Section 8.6).
+        && !(status == StatusCode::NO_CONTENT
+            && (told.coding || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")));
     let mut head = Head { status, version, headers, reason, content, keep };
     if told.coding && head.headers.remove(CONTENT_LENGTH).is_some() {
         // The coding goes before the length (RFC 9112, Section 6.3), and something is wrong with the upstream.
@@ -406,7 +409,10 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nconnection: a, Close\r\ncontent-length: 0\r\n\r\n", "", None, false, ""),
             ("HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\na", "a", None, false, ""),
             ("HTTP/1.1 200 OK\r\n\r\nabc", "abc", None, false, ""),
-            ("HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "", None, true, "0\r\n\r\n"),
+            ("HTTP/1.1 204 No\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", "", None, false, "0\r\n\r\n"),
+            ("HTTP/1.1 204 No\r\ncontent-length: 1\r\n\r\n", "", None, false, ""),
+            ("HTTP/1.1 204 No\r\ncontent-length: 0\r\n\r\n", "", None, true, ""),
+            ("HTTP/1.1 304 No\r\ncontent-length: 1\r\n\r\n", "", None, true, ""),
             (
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\n+",
                 "0123456789",

@@ -79,6 +79,49 @@ async fn a_write_behind_a_read_is_not_sent_into_a_closed_connection() {
     }
 }
 
+/// An upstream that sends content where there can be none, and a document that looks like an answer.
+#[tokio::test]
+async fn content_of_an_answer_that_has_none_is_not_the_next_answer() {
+    for (method, status) in [(Method::HEAD, "200 OK"), (Method::GET, "304 Not Modified")] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (now, told) = mpsc::channel();
+        let (said, done) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for content in ["", "", "HTTP/1.1 204 No Content\r\n\r\n"] {
+                let mut seen = Vec::new();
+                while !seen.ends_with(b"\r\n\r\n") {
+                    let mut piece = [0; 1024];
+                    let bytes = stream.read(&mut piece).unwrap();
+                    seen.extend_from_slice(&piece[..bytes]);
+                }
+                write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", content.len()).unwrap();
+                if !content.is_empty() {
+                    told.recv().unwrap();
+                    stream.write_all(content.as_bytes()).unwrap();
+                    said.send(()).unwrap();
+                }
+            }
+            stream.read_to_end(&mut Vec::new()).ok();
+        });
+        let upstream = Upstream::new(Origin { host: "127.0.0.1".into(), port }, Times::default(), 4);
+        let asks = || request(method.clone(), Sending::empty());
+        for _ in 0..2 {
+            drop(ask(&upstream, asks()).await.unwrap());
+        }
+        drop(ask(&upstream, asks()).await.unwrap());
+        // As if no time went by.
+        tokio::time::pause();
+        let connection = upstream.connect(Fresh::Recent).await.unwrap();
+        assert!(connection.is_reused(), "the upstream is trusted");
+        now.send(()).unwrap();
+        done.recv().unwrap();
+        assert_eq!(connection.start(put("x")).unwrap_err().kind, SendErrorKind::NotSent);
+        tokio::time::resume();
+    }
+}
+
 /// How long an answer was waited for says nothing of how long its connection was idle.
 #[tokio::test]
 async fn an_upstream_that_hangs_up_behind_a_late_answer_is_not_trusted() {
