@@ -25,6 +25,9 @@ use std::time::{Duration, Instant};
 /// An answer to a write up to this long is received completely before the client hears of it, in bytes.
 pub(crate) const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
 
+/// What [`Gateway::sent`] leaves behind.
+const SENT: &str = "a write that was sent has its answer or an end";
+
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 pub(crate) const REPORT_ONLY: &str = "precondition-policy-report-only";
 
@@ -344,10 +347,9 @@ impl Gateway {
             if let Err(ended) = self.sent(&mut forward, content).await {
                 return *ended;
             }
-            match forward.answer.take() {
-                Some(answer) => self.answered(forward, answer).await,
-                None => *self.unknown(&mut forward, "it has no answer"),
-            }
+            // Moved as a whole: of what is taken apart the future keeps the rest.
+            let answer = forward.answer.take().expect(SENT);
+            self.answered(forward, answer).await
         }
     }
 
