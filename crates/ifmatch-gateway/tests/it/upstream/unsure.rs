@@ -193,6 +193,25 @@ async fn bytes_that_nobody_asked_for_are_not_an_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_before_the_request_is_not_its_answer() {
+    let script = Script::new().await;
+    let upstream = script.upstream();
+    let (told, said) = oneshot::channel();
+    let heard = script.run(async |script| {
+        let mut wire = script.accept().await;
+        wire.say("HTTP/1.1 204 No Content\r\n\r\n").await;
+        told.send(()).unwrap();
+        wire.rest().await
+    });
+    let connection = upstream.connect(Fresh::Recent).await.unwrap();
+    said.await.unwrap();
+    let error = connection.start(put("x")).unwrap_err();
+    assert_eq!((error.kind, error.reused), (SendErrorKind::NotSent, false));
+    assert!(error.request.is_some());
+    assert!(heard.await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_first_write_that_fails_has_sent_nothing() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
