@@ -3,9 +3,10 @@
 use crate::settings::{HostField, Origin};
 use crate::upstream::{Message, Sending};
 use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, COOKIE, ETAG, EXPECT, FORWARDED, HOST,
-    HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE,
-    LAST_MODIFIED, PRAGMA, RANGE, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, COOKIE, ETAG, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, MAX_FORWARDS, PRAGMA,
+    PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
@@ -180,14 +181,28 @@ fn crumbs(headers: &HeaderMap, out: &mut Message) {
     }
 }
 
-/// What may follow content: nothing that would change what was judged.
+/// What may follow content: nothing that would change what was judged, or for whom, if somebody takes it for a part of the
+/// head (RFC 9110, Section 6.5.1).
 pub(crate) fn trailers(headers: &HeaderMap) -> Option<HeaderMap> {
+    let of_the_head = |name: &HeaderName| {
+        matches!(
+            *name,
+            HOST | CONTENT_LENGTH
+                | CONTENT_TYPE
+                | CONTENT_ENCODING
+                | CONTENT_RANGE
+                | EXPECT
+                | TRAILER
+                | AUTHORIZATION
+                | PROXY_AUTHORIZATION
+                | COOKIE
+                | SET_COOKIE
+                | CACHE_CONTROL
+                | MAX_FORWARDS
+        )
+    };
     let allowed = |name: &HeaderName| {
-        let framing = matches!(
-            name.as_str(),
-            "host" | "content-length" | "content-type" | "content-encoding" | "expect"
-        );
-        !framing && !is_hop_by_hop(name) && !is_disguise(name) && !CONDITIONS.contains(name)
+        !of_the_head(name) && !is_hop_by_hop(name) && !is_disguise(name) && !CONDITIONS.contains(name)
     };
     let mut kept = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| allowed(name)) {

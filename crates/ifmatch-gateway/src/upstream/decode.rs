@@ -16,6 +16,9 @@ const FIELDS_MAX: usize = 100;
 /// Most that extensions of all chunks of one answer may take, in bytes. Past it: malformed.
 const EXTENSION_BYTES_MAX: usize = 16 << 10;
 
+/// As long as no more than this has come in of a first line, in bytes, it is looked at whether it begins as HTTP does.
+const FIRST_LOOK_BYTES_MAX: usize = 256;
+
 /// Most digits and blanks of one chunk's size. Past it: malformed, however many zeros it begins with.
 const SIZE_BYTES_MAX: u8 = 64;
 
@@ -95,8 +98,8 @@ pub(super) fn head(
         if input.len() > HEAD_BYTES_MAX {
             return Err(Malformed("the head of the answer is too large"));
         }
-        // Whoever speaks something else than HTTP may never send an empty line.
-        if is_first_look {
+        // Whoever speaks something else than HTTP may never send an empty line, but shows it soon.
+        if is_first_look && input.len() <= FIRST_LOOK_BYTES_MAX {
             let mut none = [];
             let mut answer = httparse::Response::new(&mut none);
             answer.parse(input).or_else(incomplete)?;

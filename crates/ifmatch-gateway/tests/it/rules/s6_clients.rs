@@ -5,6 +5,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use ifmatch_testkit::upstream::{Course, Framing, Point};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A write that is held at the upstream; how it goes on when the client has left.
 #[track_caller]
@@ -37,19 +40,21 @@ fn a_write_whose_client_leaves_completes() {
 fn a_write_whose_stream_is_reset_completes() {
     leaves(&enforced(), |rig, tag, is_forwarded| {
         let request = http::Request::put(format!("http://{}/a", rig.at)).header("if-match", tag);
-        let leave = asked_over_http2(rig.at, request.body(Full::new(Bytes::from_static(b"two"))).unwrap());
+        let leave = asked_over_http2(rig.at, "two", request);
         is_forwarded();
         leave();
     });
 }
 
-/// Sends a request over HTTP/2; what is returned resets its stream.
-fn asked_over_http2(at: SocketAddr, request: http::Request<Full<Bytes>>) -> impl FnOnce() {
+/// Sends a request over HTTP/2, to its last byte; what is returned resets its stream.
+fn asked_over_http2(at: SocketAddr, content: &'static str, request: http::request::Builder) -> impl FnOnce() {
     let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    let (sent, is_sent) = std::sync::mpsc::channel();
+    let request = request.body(Full::new(Bytes::from_static(content.as_bytes()))).unwrap();
     let client = thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
-            let stream = tokio::net::TcpStream::connect(at).await.unwrap();
+            let stream = Tells { stream: tokio::net::TcpStream::connect(at).await.unwrap(), content, sent };
             let (mut sender, connection) =
                 http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
             let connection = tokio::spawn(connection);
@@ -62,9 +67,49 @@ fn asked_over_http2(at: SocketAddr, request: http::Request<Full<Bytes>>) -> impl
             connection.await.unwrap().unwrap();
         });
     });
+    is_sent.recv_timeout(LONG).unwrap();
     move || {
         leave.send(()).unwrap();
         client.join().unwrap();
+    }
+}
+
+/// A stream that tells when this content has been written to it.
+struct Tells {
+    stream: tokio::net::TcpStream,
+    content: &'static str,
+    sent: std::sync::mpsc::Sender<()>,
+}
+
+impl AsyncRead for Tells {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Tells {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        if bytes[..written].windows(self.content.len()).any(|piece| piece == self.content.as_bytes()) {
+            self.sent.send(()).ok();
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -99,7 +144,7 @@ fn a_client_that_leaves_the_line_leaves_nothing_to_be_forwarded() {
 fn a_stream_that_is_reset_in_the_line_leaves_nothing_to_be_forwarded() {
     leaves_the_line(|rig| {
         let request = http::Request::post(format!("http://{}/a", rig.at));
-        let leave = asked_over_http2(rig.at, request.body(Full::new(Bytes::from_static(b"+"))).unwrap());
+        let leave = asked_over_http2(rig.at, "one more", request);
         rig.fence();
         leave();
     });
