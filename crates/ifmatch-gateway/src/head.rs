@@ -467,6 +467,40 @@ mod tests {
     }
 
     #[test]
+    fn behind_content_comes_nothing_that_belongs_before_it() {
+        let all = [
+            "host",
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "content-range",
+            "expect",
+            "trailer",
+            "authorization",
+            "proxy-authorization",
+            "cookie",
+            "set-cookie",
+            "cache-control",
+            "max-forwards",
+            "connection",
+            "transfer-encoding",
+            "te",
+            "upgrade",
+            "keep-alive",
+            "if-match",
+            "if-none-match",
+            "range",
+            "x-http-method-override",
+            "if_match",
+            "digest",
+        ];
+        let fields = all.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")));
+        let kept = trailers(&fields.into_iter().collect()).unwrap();
+        assert_eq!(kept.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["digest"]);
+        assert_eq!(trailers(&HeaderMap::new()), None);
+    }
+
+    #[test]
     fn an_answer_keeps_what_is_not_of_the_hop() {
         let fields = |all: &[(&'static str, &'static str)]| -> HeaderMap {
             all.iter().map(|(n, v)| (HeaderName::from_static(n), HeaderValue::from_static(v))).collect()
