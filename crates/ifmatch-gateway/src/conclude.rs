@@ -15,7 +15,7 @@ use crate::write::{
     ANSWER_WHOLE_BYTES_MAX, Forward, PREFERENCE_APPLIED, REPORT_ONLY, Said, outcome_of, said,
 };
 use bytes::Bytes;
-use http::header::{ETAG, LAST_MODIFIED, TRAILER};
+use http::header::{ETAG, TRAILER};
 use http::response::Parts;
 use http::{HeaderMap, Method, Response};
 use http_body::Body;
@@ -36,15 +36,7 @@ impl Gateway {
         if forward.x.fields.has(Field::Origin) {
             self.learned.answered(&forward.x.headers, &mut head.headers);
         }
-        // Most answers have none of these, and one look at all names costs less than a search for each.
-        let (mut has_trailer, mut has_validators) = (false, false);
-        for name in head.headers.keys() {
-            has_trailer |= *name == TRAILER;
-            has_validators |= matches!(*name, ETAG | LAST_MODIFIED);
-        }
-        if has_validators {
-            head::strip_validators(&mut head.headers);
-        }
+        head::strip_validators(&mut head.headers);
         self.report(&forward, &mut head.headers);
         async move {
             let says = said(head.status);
@@ -64,8 +56,7 @@ impl Gateway {
                     match &mut trailers {
                         // An entity-tag may come as late as here (RFC 9110, Section 8.8.3).
                         Some(trailers) => head::strip_validators(trailers),
-                        None if has_trailer => drop(head.headers.remove(TRAILER)),
-                        None => {}
+                        None => drop(head.headers.remove(TRAILER)),
                     }
                     let read_back = if says == Said::Yes && Self::wants_read_back(&forward, &head) {
                         Box::pin(self.read_back(&forward, &head)).await

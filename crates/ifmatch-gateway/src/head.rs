@@ -351,7 +351,7 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) -> bool {
     if *name == TE {
-        // What is asked of us is asked of the upstream: hyper reads trailers.
+        // What is asked of us is asked of the upstream: its trailers are read.
         return value.as_bytes().eq_ignore_ascii_case(b"trailers") && !matches!(purpose, Purpose::Check(_));
     }
     if is_hop_by_hop(name) || *name == HOST || *name == EXPECT || CONDITIONS.contains(name) {
@@ -441,6 +441,7 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap) {
 
 /// Takes the upstream's validators from an answer: on a route where we mint, they never reach clients.
 pub(crate) fn strip_validators(headers: &mut HeaderMap) {
+    // Most answers have none, and one look at all names costs less than a search for each.
     if headers.keys().any(|name| [ETAG, LAST_MODIFIED].contains(name)) {
         headers.remove(ETAG);
         headers.remove(LAST_MODIFIED);

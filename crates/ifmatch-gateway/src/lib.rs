@@ -17,6 +17,7 @@ mod digest;
 mod facts;
 mod forwarding;
 mod gateway;
+mod hashed;
 mod head;
 mod names;
 mod outgoing;

@@ -4,9 +4,8 @@
 
 use super::record::{Kind, Label, Write, encode_under_way};
 use super::slots::{FreeSlots, SlotFile};
+use crate::hashed::ByHash;
 use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,27 +15,8 @@ pub(super) const SWEEP: Duration = Duration::from_millis(25);
 
 const SHARDS: usize = 64;
 
-/// Keys are keyed hashes already, of which the lowest bits choose the shard.
-#[derive(Default)]
-struct Plain(u64);
-
-impl Hasher for Plain {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = u64::try_from(key >> 64).unwrap_or(0);
-    }
-}
-
-type Shard = Mutex<HashMap<u128, Open, BuildHasherDefault<Plain>>>;
+/// By the hash of the key, of which the lowest bits choose the part.
+type Shard = Mutex<ByHash<u128, Open>>;
 
 /// Slots of appends under way.
 pub(super) struct SharedSlots {

@@ -89,7 +89,7 @@ impl ResponseBody {
     }
 
     /// The connection, for another request: if the content is complete, the connection was held, and both sides keep
-    /// it. A write on it is safe: before anything is written it is looked whether the upstream has closed it.
+    /// it. For a write: whether the upstream has closed it is looked for as with [`Fresh::Recent`](super::Fresh::Recent).
     pub fn into_connection(mut self) -> Option<Connection> {
         if self.end == End::Open && self.content == Content::NONE {
             self.finish(End::Complete);

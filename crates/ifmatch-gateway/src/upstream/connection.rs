@@ -62,7 +62,7 @@ pub(super) struct Inner {
     /// Nothing is under way.
     pub(super) clean: bool,
     reused: bool,
-    look: Look,
+    verify: Verify,
     pub(super) idle_since: Instant,
     pub(super) core: usize,
     pub(super) slot: Arc<Slot>,
@@ -70,7 +70,7 @@ pub(super) struct Inner {
 
 /// Whether one looks into the socket before the next request.
 #[derive(Clone, Copy, Default)]
-enum Look {
+enum Verify {
     #[default]
     No,
     Yes,
@@ -116,7 +116,7 @@ impl Inner {
             timer: Box::pin(sleep_until(now)),
             clean: true,
             reused: false,
-            look: Look::No,
+            verify: Verify::No,
             idle_since: now,
             core,
             slot,
@@ -143,13 +143,13 @@ impl Inner {
         self.reused = true;
         let is_trusted = !self.left_out && (!write || self.slot.pool().is_trusted());
         let aged = now.saturating_duration_since(self.idle_since) > TRUSTED_IDLE_MAX;
-        self.look = if aged || !is_trusted { Look::Yes } else { Look::No };
+        self.verify = if aged || !is_trusted { Verify::Yes } else { Verify::No };
         Connection { inner: Some(self) }
     }
 
     /// To be used for the first time.
     pub(super) fn fresh(mut self: Box<Self>, write: bool) -> Connection {
-        self.look = if write { Look::Yes } else { Look::No };
+        self.verify = if write { Verify::Yes } else { Verify::No };
         Connection { inner: Some(self) }
     }
 
@@ -225,10 +225,10 @@ impl Connection {
         let inner = self.inner_mut();
         inner.clean = false;
         (inner.answered, inner.read_bytes_max) = (false, READ_BYTES.0);
-        let looks = match std::mem::take(&mut inner.look) {
-            Look::No => false,
-            Look::Yes => true,
-            Look::Later => inner.idle_since.elapsed() > TRUSTED_IDLE_MAX,
+        let looks = match std::mem::take(&mut inner.verify) {
+            Verify::No => false,
+            Verify::Yes => true,
+            Verify::Later => inner.idle_since.elapsed() > TRUSTED_IDLE_MAX,
         };
         if looks && let Err(error) = inner.verify() {
             return Err(self.unsent(Some(message), error));
@@ -359,7 +359,7 @@ impl Connection {
         }
         // Whoever holds it has a write for it.
         let is_trusted = !inner.left_out && inner.slot.pool().is_trusted();
-        inner.look = if is_trusted { Look::Later } else { Look::Yes };
+        inner.verify = if is_trusted { Verify::Later } else { Verify::Yes };
         inner.idle_since = Instant::now();
         inner.reused = true;
     }

@@ -223,7 +223,8 @@ fn content(
     Ok(length.map_or(Content::ToEnd, Content::Length))
 }
 
-fn decimal(digits: &[u8]) -> Option<u64> {
+/// Digits and nothing else, as Content-Length has them.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }
@@ -493,6 +494,21 @@ mod tests {
                 assert!(read(&answer, piece_bytes).is_err(), "{chunks:?} {piece_bytes}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_not_http_is_found_out_early_and_a_long_line_is_not_parsed_in_parts() {
+        let first_look =
+            |bytes: &[u8]| head(&mut bytes.into(), &mut Scanned::default(), false).map(|head| head.is_some());
+        for begins in ["H", "HTTP/1.1 20", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\ncontent-len"] {
+            assert_eq!(first_look(begins.as_bytes()), Ok(false), "{begins}");
+        }
+        for other in ["S", "SSH-2.0-OpenSSH", "HTTP/1.1 2x"] {
+            assert!(first_look(other.as_bytes()).is_err(), "{other}");
+        }
+        let long = [b'x'; FIRST_LOOK_BYTES_MAX + 1];
+        assert!(first_look(&long[1..]).is_err());
+        assert_eq!(first_look(&long), Ok(false), "left to the end of the line");
     }
 
     #[test]

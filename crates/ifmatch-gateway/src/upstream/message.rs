@@ -1,5 +1,6 @@
 //! A request as it goes out: its head written down, and its content.
 
+use super::decode::decimal;
 use super::sending::Sending;
 use super::writing::COPIED_BYTES_MAX;
 use bytes::Bytes;
@@ -135,9 +136,4 @@ impl std::fmt::Debug for Message {
         // Heads have credentials.
         f.debug_struct("Message").field("content", &self.content).finish_non_exhaustive()
     }
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    digits.iter().all(u8::is_ascii_digit).then_some(())?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }

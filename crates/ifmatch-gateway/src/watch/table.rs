@@ -3,34 +3,13 @@
 use super::history::History;
 use super::record::Moment;
 use super::{Limits, Stats};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use crate::hashed::ByHash;
 
 const NONE: u32 = u32::MAX;
 
-/// Keys are keyed hashes already.
-#[derive(Default, Debug)]
-struct Plain(u64);
-
-impl Hasher for Plain {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Shard {
-    index: HashMap<u64, u32, BuildHasherDefault<Plain>>,
+    index: ByHash<u64, u32>,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Used last, and least recently.
@@ -60,7 +39,7 @@ impl Shard {
         let (readers_max, writes_max) = (limits.readers_max.max(1), limits.writes_max.max(1));
         let records_max = share(limits.records_max, readers_max + writes_max);
         Self {
-            index: HashMap::default(),
+            index: ByHash::default(),
             slots: Vec::new(),
             free: Vec::new(),
             newest: NONE,

@@ -2,9 +2,10 @@
 
 use super::{Fed, LONG, OK, PATIENT, Script, ask, drain, get, in_time, put, request};
 use http::{HeaderValue, Method, Request};
-use ifmatch_gateway::upstream::{Fresh, SendErrorKind, Sending};
+use ifmatch_gateway::upstream::{Fresh, Pending, SendError, SendErrorKind, Sending};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 #[tokio::test]
 async fn fields_go_out_as_they_are_and_nothing_is_added() {
@@ -121,18 +122,24 @@ async fn content_that_breaks_off_cuts_the_request() {
         if let Some(length) = announced {
             request.headers_mut().insert("content-length", HeaderValue::from_static(length));
         }
-        let mut pending = upstream.connect(Fresh::Any).await.unwrap().start(request).unwrap();
+        let pending = upstream.connect(Fresh::Any).await.unwrap().start(request).unwrap();
         feed.send(Ok("abc")).unwrap();
         if announced.is_none() {
             feed.send(Err("the client left".into())).unwrap();
         }
         drop(feed);
-        let error = pending.head(LONG).await.unwrap_err();
-        assert_eq!(error.kind, SendErrorKind::Content, "{error:?}");
-        let heard = String::from_utf8(heard.await.unwrap()).unwrap();
-        assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
+        is_cut(pending, heard).await;
         assert_eq!(upstream.stats().open, 0);
     }
+}
+
+/// Why the request was cut, which the upstream must be able to see.
+async fn is_cut(mut pending: Pending, heard: JoinHandle<Vec<u8>>) -> SendError {
+    let error = in_time(pending.head(PATIENT.answer_max)).await.unwrap_err();
+    assert_eq!(error.kind, SendErrorKind::Content, "{error:?}");
+    let heard = String::from_utf8(heard.await.unwrap()).unwrap();
+    assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
+    error
 }
 
 /// Behind its error a stream looks as if it had ended: asked once more it would let a part pass for the whole.
@@ -151,13 +158,9 @@ async fn content_that_breaks_off_at_once_cuts_the_request_as_well() {
         }
         drop(feed);
         let started = upstream.connect(Fresh::Any).await.unwrap();
-        let mut pending = started.start(request(Method::PUT, Sending::stream(Fed(fed)))).unwrap();
+        let pending = started.start(request(Method::PUT, Sending::stream(Fed(fed)))).unwrap();
         assert!(!pending.all_content_sent());
-        let error = in_time(pending.head(PATIENT.answer_max)).await.unwrap_err();
-        assert_eq!(error.kind, SendErrorKind::Content, "{error:?}");
-        assert_eq!(error.source.unwrap().to_string(), "the client left");
-        let heard = String::from_utf8(heard.await.unwrap()).unwrap();
-        assert!(!heard.contains("0\r\n\r\n"), "not ended as if it were complete: {heard}");
+        assert_eq!(is_cut(pending, heard).await.source.unwrap().to_string(), "the client left");
         assert_eq!(upstream.stats().open, 0);
     }
 }
