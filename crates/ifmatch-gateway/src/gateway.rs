@@ -17,7 +17,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body;
 use ifmatch_core::{Code, HttpDate, MethodClass, Refusal, Target};
-use ifmatch_guard::{Acted, Admission, Authority, Content, Exchange, Field, Passed, Read, TurnLimits, Turns};
+use ifmatch_guard::{
+    Acted, Admission, Authority, Content, Exchange, Field, Passed, Read, TurnLimits, Turns, behind_the_ready,
+};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -352,6 +354,7 @@ impl Authority for Gateway {
 
     async fn read(&self, x: &Exchange) -> Result<Read<GatewayBody>, Infallible> {
         let route = Arc::clone(self.routes.of(&x.policy));
+        behind_the_ready().await;
         Ok(match MethodClass::of(&x.method) {
             // What is asked for with content is not the representation that a tag names.
             MethodClass::Read if x.content().is_empty() => Box::pin(self.representation(x, &route)).await,
@@ -366,6 +369,7 @@ impl Authority for Gateway {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let route = Arc::clone(self.routes.of(&x.policy));
+        behind_the_ready().await;
         // Boxed, as is what else is large: futures are copied when they begin, with room for all that they may become.
         Ok(Box::pin(self.hand_through(x, &route, content)).await.unwrap_or_else(Passed::Refused))
     }
@@ -391,6 +395,8 @@ impl Authority for Gateway {
             if is_form && form_names_method(&content) {
                 return Ok(Acted::Refused(overridden(), None));
             }
+            // Now, and not when it has its turn: nobody is to wait for that longer than must be.
+            behind_the_ready().await;
             Ok(match route.settings.evaluate {
                 Evaluate::Upstream => Box::pin(self.forward_conditional(x, &route, &content))
                     .await

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use ifmatch_core::Refusal;
-use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem};
+use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem, behind_the_ready};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -182,6 +182,7 @@ where
             Some(Ok(response)) => Ok(response),
             Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
+        behind_the_ready().await;
         if let Ok(response) = &mut answered {
             shared.pages.let_read(origin.as_ref(), response, shared.pipeline.authority());
         }
