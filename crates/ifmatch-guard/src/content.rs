@@ -1,7 +1,7 @@
 //! Request content: received completely or not at all.
 
 use crate::spool::{Spool, Spooled, Writing};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
@@ -14,8 +14,8 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How much memory is set aside because a request announces that much, in bytes.
-const RESERVED_BYTES_MAX: usize = 1 << 20;
+/// Room for content that comes in pieces grows from here, in bytes.
+const ROOM_BYTES: usize = 4 << 10;
 
 /// The complete content of a request. Holds its share of the memory budget until it is dropped.
 #[derive(Debug)]
@@ -148,13 +148,17 @@ where
                     continue;
                 }
             };
+            if data.is_empty() {
+                continue;
+            }
             let held = pieces.len() + data.len();
             let total = writing.as_ref().map_or(0, Writing::len) + held as u64;
             if total > limits.bytes_max {
                 return Err(too_large(limits.bytes_max));
             }
-            lease.cover(held)?;
-            pieces.push(data, announced);
+            let room = pieces.room_for(data.len(), announced);
+            lease.cover(room.max(held))?;
+            pieces.push(data, room);
             if let Some(spool) = spool.filter(|spool| held > spool.in_memory_bytes_max(writing.is_some())) {
                 let piece = std::mem::take(&mut pieces).whole();
                 writing = Some(spool.write(writing, piece).await?);
@@ -209,7 +213,7 @@ async fn within<F: Future + Unpin>(time: Duration, mut future: F) -> Option<F::O
 #[derive(Default)]
 struct Pieces {
     first: Bytes,
-    all: BytesMut,
+    all: Vec<u8>,
 }
 
 impl Pieces {
@@ -217,22 +221,32 @@ impl Pieces {
         self.first.len() + self.all.len()
     }
 
-    fn push(&mut self, data: Bytes, announced: Option<u64>) {
+    /// How much room there must be for so much more, in bytes; none for the first piece, which is kept as it is. It doubles
+    /// with what really comes: nothing is set aside on somebody's word, which only says where to stop.
+    fn room_for(&self, more: usize, announced: Option<u64>) -> usize {
+        let (room, held) = (self.all.capacity(), self.len() + more);
+        if self.len() == 0 || held <= room {
+            return room;
+        }
+        let announced = announced.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+        held.saturating_mul(2).max(ROOM_BYTES).min(announced).max(held)
+    }
+
+    /// One more piece, with that much [room](Pieces::room_for) for all of them.
+    fn push(&mut self, data: Bytes, room: usize) {
         if self.len() == 0 {
             self.first = data;
             return;
         }
-        if self.all.is_empty() {
-            // No more on somebody's word than this; it grows with what really comes.
-            let announced = announced.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-            self.all.reserve(announced.min(RESERVED_BYTES_MAX));
-            self.all.extend_from_slice(&std::mem::take(&mut self.first));
+        if room > self.all.capacity() {
+            self.all.reserve_exact(room - self.all.len());
         }
+        self.all.extend_from_slice(&std::mem::take(&mut self.first));
         self.all.extend_from_slice(&data);
     }
 
     fn whole(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
+        if self.all.is_empty() { self.first } else { self.all.into() }
     }
 }
 
@@ -309,9 +323,27 @@ mod tests {
     fn pieces_are_put_together_in_order() {
         let mut pieces = Pieces::default();
         for piece in ["", "ab", "", "c", "def"] {
-            pieces.push(Bytes::from_static(piece.as_bytes()), Some(u64::MAX));
+            let room = pieces.room_for(piece.len(), Some(u64::MAX));
+            pieces.push(Bytes::from_static(piece.as_bytes()), room);
         }
         assert_eq!((pieces.len(), &pieces.whole()[..]), (6, &b"abcdef"[..]));
+    }
+
+    #[test]
+    fn room_grows_with_what_comes_and_not_with_what_is_announced() {
+        for announced in [None, Some(1_000_000), Some(u64::MAX)] {
+            let mut pieces = Pieces::default();
+            for held in 1..3 * ROOM_BYTES {
+                let room = pieces.room_for(1, announced);
+                pieces.push(Bytes::from_static(b"x"), room);
+                assert!(room <= ROOM_BYTES.max(2 * held) && pieces.all.capacity() <= room, "{held}: {room}");
+                assert_eq!(held == 1, room == 0, "what comes in one piece is not copied");
+            }
+        }
+        let mut exact = Pieces::default();
+        exact.push(Bytes::from(vec![0; 60_000]), 0);
+        assert_eq!(exact.room_for(10_000, Some(100_000)), 100_000);
+        assert_eq!(exact.room_for(10_000, Some(50_000)), 70_000, "whatever was announced");
     }
 
     #[tokio::test]

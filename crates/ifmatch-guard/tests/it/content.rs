@@ -114,6 +114,27 @@ async fn all_content_together_is_bounded() {
     assert_eq!(third.status(), 204);
 }
 
+/// Content in pieces needs room, which counts as held whether it is filled or not.
+#[tokio::test]
+async fn room_for_content_is_bounded_as_content_is() {
+    let room = Limits { content_bytes_total_max: 6 << 10, ..Limits::default() };
+    let pipeline = pipeline(room);
+    let fields = [TAG, ("content-length", "1000000")];
+    let (sender, body) = channel();
+    let first = tokio::spawn({
+        let (pipeline, request) = (pipeline.clone(), request("PUT", "/a", &fields, body));
+        async move { pipeline.handle(request).await }
+    });
+    assert!(sender.data("x").await && sender.data("x").await && sender.data("x").await);
+    let (other, body) = channel();
+    let (second, ()) = tokio::join!(pipeline.handle(request("PUT", "/b", &fields, body)), async {
+        assert!(other.data("x").await && other.data("x").await);
+    });
+    assert_eq!(told(&Answer::of(second.unwrap()).await), (503, "busy".to_owned()));
+    drop(sender);
+    assert_eq!(first.await.unwrap().unwrap().status(), 400);
+}
+
 #[tokio::test]
 async fn a_condition_in_the_trailers_does_not_count() {
     let mut trailers = HeaderMap::new();
