@@ -13,7 +13,7 @@ pub struct Facts {
     /// 64 bits of the BLAKE3 hash of the content that was sent, where something is compared with it.
     pub content: Option<u64>,
     /// What is known of a write that was forwarded.
-    pub seen: Option<Seen>,
+    pub seen: Option<Box<Seen>>,
     /// What is known of a refusal.
-    pub met: Option<Met>,
+    pub met: Option<Box<Met>>,
 }

@@ -11,7 +11,7 @@ use http::header::{
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version};
 use ifmatch_core::Target;
-use ifmatch_guard::Exchange;
+use ifmatch_guard::{Exchange, Field};
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
@@ -99,7 +99,7 @@ impl Heads {
         let theirs = host_of(x);
         out.field(&HOST, &[host.map_or_else(|| self.host(theirs), HeaderValue::as_bytes)]);
         conditions(x, purpose, &mut out);
-        let named = connection_options(&x.headers);
+        let named = if x.fields.has(Field::Connection) { connection_options(&x.headers) } else { Vec::new() };
         for (name, value) in &x.headers {
             let waits = *name == COOKIE && x.version == Version::HTTP_2;
             if !waits && goes_through(name, value, purpose) && !named.contains(name) && !is_chosen(name) {
@@ -296,7 +296,8 @@ fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut Message) {
             if let Some(theirs) = theirs {
                 out.field(&IF_MATCH, &[theirs.as_bytes()]);
             }
-            if x.headers.get_all(IF_NONE_MATCH).iter().any(|v| v.as_bytes().trim_ascii() == b"*") {
+            let is_star = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"*";
+            if x.fields.has(Field::TagCondition) && x.headers.get_all(IF_NONE_MATCH).iter().any(is_star) {
                 out.field(&IF_NONE_MATCH, &[b"*"]);
             }
         }
@@ -379,7 +380,7 @@ fn is_disguise(name: &HeaderName) -> bool {
     if name.starts_with("x-") && DISGUISES.contains(&name) {
         return true;
     }
-    name.contains('_') && {
+    memchr::memchr(b'_', name.as_bytes()).is_some() && {
         let meant = name.replace('_', "-");
         DISGUISES.contains(&meant.as_str())
             || CONDITIONS.iter().any(|c| c.as_str() == meant)

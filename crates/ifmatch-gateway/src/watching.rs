@@ -64,11 +64,10 @@ impl Watching {
     }
 
     /// The exchange of a write has ended. With its turn key, and the hash of that.
-    pub(crate) fn wrote(&self, x: &Exchange, (key, hash): (&str, u64), written: &Written) -> Box<Facts> {
+    pub(crate) fn wrote(&self, x: &Exchange, (key, hash): (&str, u64), written: &Written) -> Facts {
         let event_id = x.request_id().as_u128();
         let (tag, agent) = (tag(x), agent(x));
-        let mut facts = Box::new(Facts { content: written.content, ..Facts::default() });
-        let seen = facts.seen.insert(self.watch.wrote(
+        let seen = self.watch.wrote(
             hash,
             &watch::Write {
                 client: self.client(x, agent),
@@ -83,7 +82,7 @@ impl Watching {
                 content: written.content,
                 event_id,
             },
-        ));
+        );
         let ordinal = x.policy.ordinal;
         if seen.lost.is_some() {
             self.stats.route(ordinal).lost_updates.add();
@@ -91,7 +90,7 @@ impl Watching {
         if seen.blind_retry {
             self.stats.route(ordinal).blind_retries.add();
         }
-        facts
+        Facts { content: written.content, seen: Some(seen), ..Facts::default() }
     }
 
     /// The digest of the content of a write that is about to be forwarded, where something will be compared with it. That
@@ -121,7 +120,7 @@ impl Watching {
         } else if refusal.code() == Code::StaleVersion {
             route.prevented.add();
         }
-        x.note(Box::new(Facts { content, met: Some(met), ..Facts::default() }));
+        x.note(Facts { content, met: Some(met), ..Facts::default() });
     }
 
     /// An answer whose content is digested as it goes by.

@@ -3,7 +3,7 @@
 use crate::body::GatewayBody;
 use crate::demand::{Demanded, cannot_be_met, changed_meanwhile};
 use crate::forwarding::Lost;
-use crate::gateway::{Gateway, destination};
+use crate::gateway::{Gateway, destination, has_destination};
 use crate::head::{self, Look, Purpose};
 use crate::names::Name;
 use crate::refusals;
@@ -107,6 +107,33 @@ pub(crate) fn said(status: StatusCode) -> Said {
 }
 
 impl Forward {
+    /// One that has its turns. Of its content the hash is known, if it was taken.
+    fn new(
+        x: Arc<Exchange>,
+        route: Arc<Route>,
+        place: Place,
+        turns: (Turn, Option<Turn>),
+        protection: Protection,
+        (content, sent): (&Content, Option<u64>),
+    ) -> Self {
+        Self {
+            in_flight: None,
+            began: x.began,
+            x,
+            route,
+            place,
+            turns,
+            protection,
+            before: None,
+            theirs: None,
+            demand: None,
+            own: None,
+            content: content.spooled().is_none().then(|| content.bytes().clone()),
+            sent,
+            answer: None,
+        }
+    }
+
     /// Whether it writes two resources.
     pub(crate) fn is_double(&self) -> bool {
         self.place.also.is_some()
@@ -134,10 +161,48 @@ impl Gateway {
         content: Content,
     ) -> impl Future<Output = Acted<GatewayBody>> + Send {
         async move {
-            match self.judged(x, route, &content).await {
+            let judged = match self.append(&x, &route, &content) {
+                Some(forward) => Ok(forward),
+                // Boxed: what only adds needs no room for all that it may wait for.
+                None => Box::pin(self.judged(x, route, &content)).await,
+            };
+            match judged {
                 Ok(forward) => self.forward(forward, &content).await,
                 Err(ended) => *ended,
             }
+        }
+    }
+
+    /// A write that only adds, if it is of one resource and has its turn at once: there is nothing to judge, and nothing to
+    /// wait for.
+    fn append(&self, x: &Arc<Exchange>, route: &Arc<Route>, content: &Content) -> Option<Box<Forward>> {
+        if !self.appends(x) || has_destination(&x.method) {
+            return None;
+        }
+        let place = self.place(x, route, None, Kind::Shared);
+        let turn = self.turn_at_once(&place)?;
+        // Whoever had the turn before may have left a doubt behind.
+        self.state.held(place.name.key, place.kind).is_none().then(|| {
+            self.waited(x, Duration::ZERO);
+            let sent = self.watching.sent(x, place.name.watched, content, false);
+            // What is missing was waived on the head.
+            let protection = x.protection().and_then(Result::ok).unwrap_or(Protection::None);
+            let (x, route) = (Arc::clone(x), Arc::clone(route));
+            Box::new(Forward::new(x, route, place, (turn, None), protection, (content, sent)))
+        })
+    }
+
+    /// Whether it only adds: it names no version and needs none.
+    fn appends(&self, x: &Exchange) -> bool {
+        x.policy.requirement(&x.method) == Requirement::None && !x.fields.bind_writes()
+    }
+
+    /// Counts a write that has its turn.
+    fn waited(&self, x: &Exchange, time: Duration) {
+        let counts = self.stats.route(x.policy.ordinal);
+        counts.turn_waits.add(time);
+        if x.method == Method::POST && self.appends(x) {
+            counts.unguarded_posts.add();
         }
     }
 
@@ -150,12 +215,8 @@ impl Gateway {
     ) -> Result<Box<Forward>, Ended> {
         let to = destination(&x.method, &x.uri, &x.headers).map_err(refused)?;
         let conditional = x.fields.bind_writes();
-        let appends = x.policy.requirement(&x.method) == Requirement::None && !conditional;
-        let kind = if appends && to.is_none() { Kind::Shared } else { Kind::Exclusive };
+        let kind = if self.appends(&x) && to.is_none() { Kind::Shared } else { Kind::Exclusive };
         let place = self.place(&x, &route, to.as_ref(), kind);
-        if appends && x.method == Method::POST {
-            self.stats.route(x.policy.ordinal).unguarded_posts.add();
-        }
         let (turns, waited) = match self.turn_at_once(&place) {
             // Nobody had time to leave: nothing was waited for since the content was there.
             Some(turn) => ((turn, None), Duration::ZERO),
@@ -171,7 +232,7 @@ impl Gateway {
                 (turns, waits.elapsed())
             }
         };
-        self.stats.route(x.policy.ordinal).turn_waits.add(waited);
+        self.waited(&x, waited);
         // Only now: whoever had the turn before may have left a doubt behind.
         self.not_held(&place).map_err(refused)?;
         let (mut before, mut theirs, mut own) = (None, None, None);
@@ -201,22 +262,11 @@ impl Gateway {
             Box::pin(self.destination_free(&x, &route, to)).await.map_err(refused)?;
         }
         let sent = self.watching.sent(&x, place.name.watched, content, conditional);
-        let bytes = content.spooled().is_none().then(|| content.bytes().clone());
         let mut forward = Box::new(Forward {
-            began: x.began,
-            x,
-            route,
-            place,
-            turns,
-            protection,
             before,
             theirs,
             own,
-            demand: None,
-            content: bytes,
-            sent,
-            in_flight: None,
-            answer: None,
+            ..Forward::new(x, route, place, turns, protection, (content, sent))
         });
         forward.demand = self.known_demand(&forward).await;
         Ok(forward)

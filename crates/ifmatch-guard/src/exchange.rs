@@ -6,12 +6,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, Version};
 use ifmatch_core::{About, Code, HttpDate, Judge, Policy, Protection, Target};
+use parking_lot::Mutex;
 use std::any::Any;
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 use tokio::sync::Notify;
 use uuid::{Builder, Uuid};
@@ -59,8 +60,9 @@ pub struct Exchange {
     pub peer: Option<Peer>,
     /// When its head was there.
     pub began: Instant,
-    id: OnceLock<Uuid>,
-    notes: OnceLock<Box<dyn Any + Send + Sync>>,
+    // Nobody else asks at the same time, so a lock costs less than what lets several ask first.
+    id: Mutex<Option<Uuid>>,
+    notes: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     content: Option<Content>,
     protection: Option<Result<Protection, Code>>,
     client: Client,
@@ -89,8 +91,8 @@ impl Exchange {
             principal,
             peer,
             began,
-            id: OnceLock::new(),
-            notes: OnceLock::new(),
+            id: Mutex::default(),
+            notes: Mutex::default(),
             content: None,
             protection: None,
             client: Client::default(),
@@ -132,17 +134,17 @@ impl Exchange {
 
     /// A name for this request, made when first asked for: a UUID, version 7.
     pub fn request_id(&self) -> Uuid {
-        *self.id.get_or_init(new_id)
+        *self.id.lock().get_or_insert_with(new_id)
     }
 
     /// Leaves facts for whoever is told of the decision. The first that are left stay.
-    pub fn note<T: Any + Send + Sync>(&self, facts: Box<T>) {
-        let _first_wins: Result<(), _> = self.notes.set(facts);
+    pub fn note<T: Any + Send + Sync>(&self, facts: T) {
+        self.notes.lock().get_or_insert_with(|| Arc::new(facts));
     }
 
     /// The facts that the authority left, if they are of this kind.
-    pub fn noted<T: Any>(&self) -> Option<&T> {
-        self.notes.get().and_then(|facts| facts.downcast_ref())
+    pub fn noted<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.notes.lock().clone()?.downcast().ok()
     }
 
     /// What a problem body says about it; `request_id` is [`Exchange::request_id`], written out.

@@ -42,10 +42,11 @@ impl Recorder {
         let headers = decision.headers;
         let fields = Fields::of(headers);
         let none = Facts::default();
-        let facts = decision.exchange.and_then(|x| x.noted::<Facts>()).unwrap_or(&none);
+        let noted = decision.exchange.and_then(|x| x.noted::<Facts>());
+        let facts = noted.as_deref().unwrap_or(&none);
         let at = SystemTime::now();
         let when = |instant: Instant| at.checked_sub(instant.elapsed()).unwrap_or(at);
-        let (seen, met) = (facts.seen.as_ref(), facts.met.as_ref());
+        let (seen, met) = (facts.seen.as_deref(), facts.met.as_deref());
         let last_read =
             seen.and_then(|s| s.last_read.as_ref()).or_else(|| met.and_then(|m| m.last_read.as_ref()));
         let previous = seen
@@ -105,7 +106,7 @@ fn action(decision: &Decision<'_>, facts: &Facts) -> (Action, Option<&'static st
         DecisionResult::Refused(refusal) => (Action::Rejected, Some(reason_name(refusal))),
         DecisionResult::NotApplied | DecisionResult::Read => (Action::NotApplied, lacking),
         DecisionResult::Unknown => (Action::Unknown, lacking),
-        DecisionResult::Applied if facts.seen.is_some_and(|seen| seen.lost.is_some()) => {
+        DecisionResult::Applied if facts.seen.as_ref().is_some_and(|seen| seen.lost.is_some()) => {
             (Action::LostUpdate, lacking)
         }
         DecisionResult::Applied if lacking.is_some() => (Action::WouldReject, lacking),

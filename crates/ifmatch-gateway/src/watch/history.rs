@@ -82,15 +82,15 @@ impl History {
         self.latest = self.latest.max(ended);
     }
 
-    pub(super) fn refused(&mut self, refusal: &Refusal<'_>, clock: &Clock, limits: &Limits) -> Met {
+    pub(super) fn refused(&mut self, refusal: &Refusal<'_>, clock: &Clock, limits: &Limits) -> Box<Met> {
         let at = clock.moment(refusal.at);
         let who = self.known_as(refusal.client);
         let own = self.position(who);
-        let met = Met {
+        let met = Box::new(Met {
             self_conflict: refusal.tag.is_some() && self.wrote_last(who, own),
             previous_write: self.previous_write(clock),
             last_read: self.last_read(who, own, clock),
-        };
+        });
         if let Some(content) = refusal.content {
             let own = self.reader(who, at, limits);
             self.readers[own].refused = Some(Refused { content, tag: tag_hash(refusal.tag), at });
@@ -99,16 +99,14 @@ impl History {
         met
     }
 
-    pub(super) fn wrote(&mut self, write: &Write<'_>, clock: &Clock, limits: &Limits) -> Seen {
+    pub(super) fn wrote(&mut self, write: &Write<'_>, clock: &Clock, limits: &Limits) -> Box<Seen> {
         let (began, ended) = (clock.moment(write.began), clock.moment(write.ended.max(write.began)));
         self.note_pool(write.client);
         let who = self.known_as(write.client);
         let own = self.position(who);
-        let mut seen = Seen {
-            previous_write: self.previous_write(clock),
-            last_read: self.last_read(who, own, clock),
-            ..Seen::default()
-        };
+        let mut seen = Box::<Seen>::default();
+        seen.previous_write = self.previous_write(clock);
+        seen.last_read = self.last_read(who, own, clock);
         match write.outcome {
             Outcome::NotApplied => return seen,
             Outcome::Unknown { until } => self.in_doubt(who, ended.max(clock.moment(until)), limits),

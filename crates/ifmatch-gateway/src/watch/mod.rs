@@ -189,7 +189,7 @@ impl Watch {
     }
 
     /// A forwarded write ended.
-    pub fn wrote(&self, key: u64, write: &Write<'_>) -> Seen {
+    pub fn wrote(&self, key: u64, write: &Write<'_>) -> Box<Seen> {
         self.shard(key).lock().with(key, |history, limits| history.wrote(write, &self.clock, limits))
     }
 
@@ -199,7 +199,7 @@ impl Watch {
     }
 
     /// A write was refused.
-    pub fn refused(&self, key: u64, refusal: &Refusal<'_>) -> Met {
+    pub fn refused(&self, key: u64, refusal: &Refusal<'_>) -> Box<Met> {
         self.shard(key).lock().with(key, |history, limits| history.refused(refusal, &self.clock, limits))
     }
 

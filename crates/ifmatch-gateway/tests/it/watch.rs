@@ -90,13 +90,13 @@ impl Told {
             content: put.content,
             event_id: self.writes,
         };
-        self.watch.wrote(key, &write)
+        *self.watch.wrote(key, &write)
     }
 
     fn refused(&self, client: ClientId, at: u64, tag: Option<&'static str>, content: u64) -> Met {
         let tag = tag.map(HeaderValue::from_static);
         let refusal = Refusal { client, at: self.at(at), tag: tag.as_ref(), content: Some(content) };
-        self.watch.refused(KEY, &refusal)
+        *self.watch.refused(KEY, &refusal)
     }
 }
 

@@ -195,9 +195,17 @@ impl Record<'_> {
         // The version is that of the members whose names begin with `ifmatch.`.
         text(json.raw(",\"ifmatch.version\":1,\"ifmatch.route\":"), self.route);
         json.raw(",\"ifmatch.mode\":").word(self.mode);
-        member!(json, "ifmatch.tag.sent", self.tag_sent, field);
-        member!(json, "ifmatch.tag.before", self.tag_before, field);
-        member!(json, "ifmatch.tag.after", self.tag_after, field);
+        // An append has none of them.
+        match (self.tag_sent, self.tag_before, self.tag_after) {
+            (None, None, None) => drop(
+                json.raw(",\"ifmatch.tag.sent\":null,\"ifmatch.tag.before\":null,\"ifmatch.tag.after\":null"),
+            ),
+            (sent, before, after) => {
+                member!(json, "ifmatch.tag.sent", sent, field);
+                member!(json, "ifmatch.tag.before", before, field);
+                member!(json, "ifmatch.tag.after", after, field);
+            }
+        }
         member!(json, "ifmatch.last_read", self.last_read, last_read);
         member!(json, "ifmatch.previous_write", self.previous_write, previous_write);
         json.raw(match (self.blind_retry, self.self_conflict) {
@@ -209,9 +217,16 @@ impl Record<'_> {
         member!(json, "ifmatch.body.blake3", self.body_blake3, |json: &mut Json<'_>, digest: Hex<'_>| {
             json.quoted_hex(digest.0);
         });
-        member!(json, "ifmatch.override_reason", self.override_reason, text);
-        member!(json, "ifmatch.idempotency_key", self.idempotency_key, hash);
-        member!(json, "ifmatch.config", self.config, Json::number);
+        match (self.override_reason, self.idempotency_key, self.config) {
+            (None, None, None) => drop(json.raw(
+                ",\"ifmatch.override_reason\":null,\"ifmatch.idempotency_key\":null,\"ifmatch.config\":null",
+            )),
+            (reason, key, config) => {
+                member!(json, "ifmatch.override_reason", reason, text);
+                member!(json, "ifmatch.idempotency_key", key, hash);
+                member!(json, "ifmatch.config", config, Json::number);
+            }
+        }
     }
 }
 

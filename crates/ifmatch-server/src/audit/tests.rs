@@ -75,6 +75,43 @@ fn a_record_is_as_it_is_documented() {
 }
 
 #[test]
+fn what_is_not_known_is_null_and_no_member_is_left_out() {
+    let all = parsed(&record());
+    let nothing = Record {
+        tag_sent: None,
+        tag_before: None,
+        last_read: None,
+        previous_write: None,
+        config: None,
+        ..record()
+    };
+    for known in 0..8 {
+        let if_known = |bit: u8| (known & bit != 0).then_some(&b"\"9\""[..]);
+        let tags = Record {
+            tag_sent: if_known(1),
+            tag_before: if_known(2),
+            tag_after: if_known(4),
+            override_reason: (known & 1 != 0).then_some("why"),
+            idempotency_key: (known & 2 != 0).then_some(7),
+            config: (known & 4 != 0).then_some(5),
+            ..nothing
+        };
+        let json = parsed(&tags);
+        assert!(json.as_object().unwrap().keys().eq(all.as_object().unwrap().keys()), "{json}");
+        for (bit, tag, other) in
+            [(1, "sent", "override_reason"), (2, "before", "idempotency_key"), (4, "after", "config")]
+        {
+            let nulls = [tag, other].map(|name| {
+                let name =
+                    if name == tag { format!("ifmatch.tag.{name}") } else { format!("ifmatch.{name}") };
+                json[name].is_null()
+            });
+            assert_eq!(nulls, [known & bit == 0; 2], "{known} {tag} {other}");
+        }
+    }
+}
+
+#[test]
 fn every_action_has_a_name_and_an_outcome() {
     for (action, name, kind, outcome) in [
         (Action::Accepted, "write.accepted", "change", "success"),
