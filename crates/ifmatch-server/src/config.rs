@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Longest time for the head of a request, and longest idle time between two on one connection; then it is closed.
+/// Longest time for the head of a request, and longest idle time between two on one connection, or without an open stream;
+/// then it is closed.
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(30);
 /// Longest time in which a client takes nothing of an answer that is being sent to it; then the connection is closed.
 pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
@@ -17,6 +18,8 @@ pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 pub(crate) const TRANSPORT_HEAD_BYTES_MAX: u32 = 256 << 10;
 /// Requests at a time on one HTTP/2 connection.
 pub(crate) const STREAMS_MAX: u32 = 128;
+/// Connections to the admin listener at a time. Past it new ones wait to be accepted.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// How long requests that are under way are waited for when the server is told to stop.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(30);
 

@@ -1,17 +1,16 @@
 //! One connection after the other on one worker: HTTP/1.1 and HTTP/2 with prior knowledge on the same port.
 
-use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX, WRITE_STALL_MAX};
+use crate::config::WRITE_STALL_MAX;
 use crate::cors::{self, Origins};
-use crate::driven::{Content, Link, drive, timed};
-use crate::socket::{Socket, socket};
+use crate::driven::{Content, Error, Link, drive, server};
+use crate::socket::{Client, Socket, socket};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use hyper_util::rt::TokioIo;
 use ifmatch_core::Refusal;
 use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem, behind_the_ready};
 use std::convert::Infallible;
@@ -22,8 +21,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 
 /// Pause after the system could not give a connection (no file descriptors), so that the loop does not spin.
@@ -79,17 +78,49 @@ pub(crate) async fn serve<A, O>(
     <A::Body as Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     O: Observe,
 {
-    let ending = watch::Sender::new(());
     // Behind a gateway a client that has sent its end has left: its write must not go out when its turn comes at last.
     let until_answered = matches!(shared.pages, Pages::Upstream(_));
-    let server = server();
+    let places = Arc::clone(&shared.connections);
+    let begin = |accepted: Accepted, ending| {
+        let Accepted { socket, client, address } = accepted;
+        let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
+        let link = Link::new(Some(client).filter(|_| until_answered));
+        let served = Arc::new(Served { shared: Arc::clone(&shared), peer, link: link.clone() });
+        let service = service_fn(move |request| answer(Arc::clone(&served), request));
+        let connection = server(&link)
+            .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(socket))), service)
+            .into_owned();
+        drive(Box::pin(connection), link, ending)
+    };
+    serve_each(listener, places, stop, drain_max, begin).await;
+}
+
+/// A connection that was accepted.
+pub(crate) struct Accepted {
+    pub(crate) socket: Socket,
+    pub(crate) client: Client,
+    pub(crate) address: SocketAddr,
+}
+
+/// Accepts until `stop` is ready, as many connections at a time as there are `places`, and lets each be what `begin` makes of
+/// it, which is to end soon when the receiver tells.
+pub(crate) async fn serve_each<C>(
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    stop: impl Future<Output = ()>,
+    drain_max: Duration,
+    begin: impl Fn(Accepted, watch::Receiver<()>) -> C,
+) where
+    C: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let ending = watch::Sender::new(());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = accept(&listener, &shared.connections) => accepted,
+            accepted = accept(&listener, &places) => accepted,
             () = &mut stop => break,
         };
-        let (stream, address, place) = match accepted {
+        let accepted = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -97,21 +128,12 @@ pub(crate) async fn serve<A, O>(
                 continue;
             }
         };
-        let peer = Peer { address, connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed) };
-        let (socket, client) = socket(stream);
-        let link = Link::new(Some(client).filter(|_| until_answered));
-        let served = Arc::new(Served { shared: Arc::clone(&shared), peer, link: link.clone() });
-        let service = service_fn(move |request| answer(Arc::clone(&served), request));
-        let connection = timed(&server, &link)
-            .serve_connection_with_upgrades(TokioIo::new(Box::pin(bounded(socket))), service)
-            .into_owned();
-        let connection = drive(Box::pin(connection), link, ending.subscribe());
+        let connection = begin(accepted, ending.subscribe());
         drop(tokio::spawn(async move {
             // A client that breaks its connection is its own business; what it had sent completely goes on.
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended with an error");
             }
-            drop(place);
         }));
     }
     drop(listener);
@@ -122,39 +144,19 @@ pub(crate) async fn serve<A, O>(
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(connections).acquire_owned().await.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, address, place))
+    let (socket, client) = socket(stream, place);
+    Ok(Accepted { socket, client, address })
 }
 
 /// A client that takes nothing of its answer for a while does not keep the connection.
-fn bounded(socket: Socket) -> TimeoutStream<Socket> {
+pub(crate) fn bounded(socket: Socket) -> TimeoutStream<Socket> {
     let mut stream = TimeoutStream::new(socket);
     stream.set_write_timeout(Some(WRITE_STALL_MAX));
     stream
-}
-
-/// What all connections have in common; each has timers of its own. Whether a client that has sent its end has left is
-/// not asked here.
-pub(crate) fn server() -> auto::Builder<TokioExecutor> {
-    let mut server = auto::Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .header_read_timeout(HEADER_READ_MAX)
-        .half_close(true)
-        .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
-    server
-        .http2()
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(TRANSPORT_HEAD_BYTES_MAX)
-        .keep_alive_interval(HEADER_READ_MAX)
-        .keep_alive_timeout(HEADER_READ_MAX);
-    server
 }
 
 /// The answer to one request. One future, with as little around the pipeline's as can be: it is copied to where it stays.
@@ -182,6 +184,7 @@ where
             Some(Ok(response)) => Ok(response),
             Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
+        served.link.answered();
         behind_the_ready().await;
         if let Ok(response) = &mut answered {
             shared.pages.let_read(origin.as_ref(), response, shared.pipeline.authority());

@@ -1,9 +1,10 @@
 //! File descriptors: connections must not take those that the store needs.
 
+use crate::config::ADMIN_CONNECTIONS_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors kept for the store, the listeners and the event loops.
-const RESERVED: u64 = 128;
+/// Descriptors kept for the store, the listeners and the event loops, and for the admin pages.
+const RESERVED: u64 = 128 + ADMIN_CONNECTIONS_MAX as u64;
 
 /// Raises the process's limit of descriptors as far as the system lets it, and says how many connections may be open at
 /// a time: as many as were asked for, or as many as there are descriptors for.
@@ -37,7 +38,7 @@ mod tests {
     fn the_store_keeps_its_descriptors() {
         assert_eq!(within(10_000, None), 10_000);
         assert_eq!(within(10_000, Some(1 << 20)), 10_000);
-        assert_eq!(within(10_000, Some(1024)), 896);
+        assert_eq!(within(10_000, Some(1024)), 864);
         assert_eq!(within(10_000, Some(16)), 1);
     }
 }

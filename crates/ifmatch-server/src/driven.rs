@@ -1,24 +1,26 @@
-//! What ends a connection from outside: a head that does not come in time, a client that leaves, the end of the server.
+//! What ends a connection from outside: a head that does not come in time, HTTP/2 that nobody uses, a client that leaves,
+//! the end of the server.
 //!
 //! The first and the last are not asked about with every request. A task is woken for both, and its waker is the same for
 //! as long as it lives, so each is waited for once, and what is left of it is a look at a number whenever the connection is
 //! polled.
 
-use crate::config::HEADER_READ_MAX;
+use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX};
 use crate::socket::Client;
 use bytes::Bytes;
 use http::{Request, Version};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::rt::{Sleep, Timer};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper::rt::{Executor, Sleep, Timer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
+use pin_project_lite::pin_project;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -28,12 +30,12 @@ use tokio::time::{Instant, sleep_until};
 #[cfg(test)]
 mod tests;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// No head is waited for: all of a request is there, and it is not answered yet.
 const UNDER_WAY: u64 = u64::MAX;
 
-/// No head is waited for: the connection has other means.
+/// No head is waited for: HTTP/2 has streams open.
 const NEVER: u64 = u64::MAX - 1;
 
 /// The client left before its request was answered.
@@ -41,6 +43,12 @@ const LEFT: u64 = u64::MAX - 2;
 
 /// No head is waited for: it is there, and what belongs to it is being read.
 const READING: u64 = u64::MAX - 3;
+
+/// The same, and it was answered already: whoever reads the rest only throws it away.
+const ANSWERED: u64 = u64::MAX - 4;
+
+/// It is not HTTP/2, or not yet.
+const NO_STREAMS: usize = usize::MAX;
 
 /// What is known of a connection outside of its transport: when the head that it waits for must be there, which the
 /// transport tells as if it set a timer for every head, and who is at the other end. [`drive`] has one timer for all heads.
@@ -50,8 +58,11 @@ pub(crate) struct Link(Arc<State>);
 #[derive(Debug)]
 struct State {
     began: Instant,
-    /// When a head is due, in milliseconds after it began, or one of [`READING`], [`UNDER_WAY`], [`LEFT`], [`NEVER`].
+    /// When a head is due, in milliseconds after it began, or one of [`READING`], [`ANSWERED`], [`UNDER_WAY`], [`LEFT`],
+    /// [`NEVER`].
     state: AtomicU64,
+    /// Streams that are open, if it is HTTP/2, or [`NO_STREAMS`].
+    streams: AtomicUsize,
     /// Whose requests end with it.
     client: Option<Client>,
 }
@@ -59,7 +70,8 @@ struct State {
 impl Link {
     /// A connection that begins: its first head is due. `client` is only told of if a request ends when it leaves.
     pub(crate) fn new(client: Option<Client>) -> Self {
-        let link = Self(Arc::new(State { began: Instant::now(), state: AtomicU64::new(NEVER), client }));
+        let (state, streams) = (AtomicU64::new(NEVER), AtomicUsize::new(NO_STREAMS));
+        let link = Self(Arc::new(State { began: Instant::now(), state, streams, client }));
         link.is_due(link.0.began + HEADER_READ_MAX);
         link
     }
@@ -67,13 +79,21 @@ impl Link {
     /// The head of a request is there.
     pub(crate) fn arrived(&self, request: Request<Incoming>) -> Request<Content> {
         // With HTTP/2 there are several at a time, and their transport sees by itself who leaves.
-        self.set(if request.version() < Version::HTTP_2 { READING } else { NEVER });
-        request.map(|incoming| Content { incoming, link: self.clone() })
+        if request.version() < Version::HTTP_2 {
+            self.set(READING);
+        }
+        request.map(|incoming| Content { incoming, link: Some(self.clone()) })
+    }
+
+    /// The answer to a request is there, whether all of the request is or not.
+    pub(crate) fn answered(&self) {
+        if self.is(READING) {
+            self.set(ANSWERED);
+        }
     }
 
     /// All of a request is there. Goes on unless the client has left already: then it never does, and the connection ends.
     pub(crate) fn poll_whole(&self, cx: &mut Context<'_>) -> Poll<()> {
-        // Whoever throws the rest of a content away may come to its end after the answer.
         if self.is(READING) {
             let left = self.poll_left(cx).is_ready();
             self.set(if left { LEFT } else { UNDER_WAY });
@@ -100,7 +120,16 @@ impl Link {
 
     fn due(&self) -> Option<Instant> {
         let ms = self.0.state.load(Ordering::Relaxed);
-        (ms < READING).then(|| self.0.began + Duration::from_millis(ms))
+        (ms < ANSWERED).then(|| self.0.began + Duration::from_millis(ms))
+    }
+
+    fn is_http_2(&self) -> bool {
+        self.0.streams.load(Ordering::Relaxed) != NO_STREAMS
+    }
+
+    /// From now on it is idle for as long as no stream is open.
+    fn is_idle(&self) {
+        self.is_due(Instant::now() + HEADER_READ_MAX);
     }
 }
 
@@ -122,7 +151,8 @@ impl Timer for Link {
 /// The content of a request. Its end is the end of the request.
 pub(crate) struct Content {
     incoming: Incoming,
-    link: Link,
+    /// None once it has broken off.
+    link: Option<Link>,
 }
 
 impl Body for Content {
@@ -134,8 +164,12 @@ impl Body for Content {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        if frame.is_none() || self.incoming.is_end_stream() {
-            ready!(self.link.poll_whole(cx));
+        if matches!(frame, Some(Err(_))) {
+            self.link = None;
+        } else if let Some(link) =
+            self.link.as_ref().filter(|_| frame.is_none() || self.incoming.is_end_stream())
+        {
+            ready!(link.poll_whole(cx));
         }
         Poll::Ready(frame)
     }
@@ -162,8 +196,8 @@ impl Future for Elsewhere {
 
 impl Sleep for Elsewhere {}
 
-/// The timer of HTTP/2, which asks for the time as soon as a connection has begun. From then on it is its own pings
-/// that show whether the client is there.
+/// The timer of HTTP/2, which asks for the time as soon as a connection has begun: its first stream is due. Its own pings
+/// show whether the client is there.
 struct Pings(Link);
 
 impl Timer for Pings {
@@ -180,21 +214,81 @@ impl Timer for Pings {
     }
 
     fn now(&self) -> std::time::Instant {
-        self.0.set(NEVER);
+        if !self.0.is_http_2() {
+            self.0.0.streams.store(0, Ordering::Relaxed);
+            self.0.is_idle();
+        }
         TokioTimer::new().now()
     }
 }
 
-/// The server with the timers of one connection.
-pub(crate) fn timed(server: &auto::Builder<TokioExecutor>, link: &Link) -> auto::Builder<TokioExecutor> {
-    let mut server = server.clone();
-    server.http1().timer(link.clone());
-    server.http2().timer(Pings(link.clone()));
+/// Runs the streams of one HTTP/2 connection, and so knows how many are open.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams(Link);
+
+impl<F> Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        if self.0.0.streams.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.0.set(NEVER);
+        }
+        drop(tokio::spawn(Stream { stream, open: Open(self.0.clone()) }));
+    }
+}
+
+pin_project! {
+    struct Stream<F> {
+        #[pin]
+        stream: F,
+        open: Open,
+    }
+}
+
+impl<F: Future> Future for Stream<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().stream.poll(cx)
+    }
+}
+
+/// A stream is open until this is dropped.
+struct Open(Link);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.0.0.streams.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.is_idle();
+        }
+    }
+}
+
+/// The server of one connection, with timers of its own. Whether a client that has sent its end has left is not asked
+/// there.
+pub(crate) fn server(link: &Link) -> auto::Builder<Streams> {
+    let mut server = auto::Builder::new(Streams(link.clone()));
+    server
+        .http1()
+        .timer(link.clone())
+        .header_read_timeout(HEADER_READ_MAX)
+        .half_close(true)
+        .max_buf_size(TRANSPORT_HEAD_BYTES_MAX as usize);
+    server
+        .http2()
+        .timer(Pings(link.clone()))
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(TRANSPORT_HEAD_BYTES_MAX)
+        .keep_alive_interval(HEADER_READ_MAX)
+        .keep_alive_timeout(HEADER_READ_MAX);
     server
 }
 
 /// Serves a connection until it ends by itself, or no head came in time, or the client left before it was answered, or what
-/// was under way when `stop` changed is finished.
+/// was under way when `stop` changed is finished. HTTP/2 without a stream is told that it ends, so that no request is lost
+/// that is on its way.
 ///
 /// # Errors
 /// What broke the connection.
@@ -204,7 +298,8 @@ pub(crate) async fn drive<C>(
     mut stop: watch::Receiver<()>,
 ) -> Result<(), Error>
 where
-    C: GracefulConnection<Error = Error>,
+    C: GracefulConnection,
+    C::Error: Into<Error>,
 {
     let stops = stop.clone();
     // Without a budget: what is waited for once has to be waited for indeed.
@@ -221,7 +316,7 @@ where
         }
         let was_under_way = link.is(UNDER_WAY);
         if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
-            return Poll::Ready(ended);
+            return Poll::Ready(ended.map_err(Into::into));
         }
         // The transport would read on to see that, for which it needs memory that another request is still in.
         // When the request was whole it was asked already.
@@ -234,7 +329,14 @@ where
         }
         while let Some(due) = link.due() {
             if armed && due <= Instant::now() {
-                return failed(io::ErrorKind::TimedOut, "no head came in time");
+                if !link.is_http_2() || stopping {
+                    return failed(io::ErrorKind::TimedOut, "no head came in time");
+                }
+                stopping = true;
+                link.is_idle();
+                connection.as_mut().graceful_shutdown();
+                cx.waker().wake_by_ref();
+                continue;
             }
             armed = true;
             alarm.as_mut().reset(due);

@@ -303,7 +303,8 @@ fn start_admin(
     let Some(socket) = sockets.into_iter().next() else { return Ok(()) };
     spawn(running, "ifmatch-admin".to_owned(), async move |runtime| {
         let listener = runtime(socket)?;
-        axum::serve(listener, admin::router(admin)).with_graceful_shutdown(stopping(stopped)).await
+        admin::serve(listener, admin, stopping(stopped)).await;
+        Ok(())
     })
 }
 

@@ -1,5 +1,4 @@
 use super::*;
-use crate::connection::server;
 use crate::socket::socket;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -12,7 +11,7 @@ use std::future::pending;
 use std::net::Ipv4Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, Interest};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::sleep;
 
@@ -32,8 +31,7 @@ fn connect(answered_after: Duration) -> (DuplexStream, watch::Sender<()>, JoinHa
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"done"))))
         }
     });
-    let connection =
-        timed(&server(), &link).serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let connection = server(&link).serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
     let driven = tokio::spawn(drive(Box::pin(connection), link, ending.subscribe()));
     (client, ending, driven)
 }
@@ -114,14 +112,77 @@ async fn at_the_end_what_is_under_way_is_finished() {
     ending.closed().await;
 }
 
+/// The preface of HTTP/2, with settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A request over HTTP/2, GET of /, on the stream of that number.
+fn stream(number: u8) -> [u8; 15] {
+    [0, 0, 6, 1, 5, 0, 0, 0, number, 0x82, 0x86, 0x84, 0x41, 1, b'a']
+}
+
+/// Acknowledges what has to be, until the connection ends. When there were answers, when it was said that it will end, and
+/// when it did, after the first byte.
+async fn attend(client: &mut DuplexStream) -> (Vec<Duration>, Option<Duration>, Duration) {
+    let (began, mut answers, mut goodbye) = (Instant::now(), Vec::new(), None);
+    let mut head = [0; 9];
+    while client.read_exact(&mut head).await.is_ok() {
+        let mut content = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        client.read_exact(&mut content).await.unwrap();
+        match (head[3], head[4]) {
+            (0, 1) => answers.push(began.elapsed()),
+            (4 | 6, 0) => {
+                head[4] = 1;
+                let answer = if head[3] == 4 {
+                    [0, 0, 0, 4, 1, 0, 0, 0, 0].to_vec()
+                } else {
+                    [&head[..], &content].concat()
+                };
+                // It may have ended meanwhile.
+                drop(client.write_all(&answer).await);
+            }
+            (7, _) => goodbye = goodbye.or(Some(began.elapsed())),
+            _ => {}
+        }
+    }
+    (answers, goodbye, began.elapsed())
+}
+
 #[tokio::test(start_paused = true)]
-async fn http_2_is_kept_by_its_pings() {
-    let (mut client, _ending, driven) = connect(Duration::ZERO);
-    client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+async fn http_2_without_a_stream_is_idle_whatever_its_pings_say() {
+    let (mut unused, _ending, driven) = connect(Duration::ZERO);
+    unused.write_all(PREFACE).await.unwrap();
+    let (_, goodbye, end) = attend(&mut unused).await;
+    assert!(
+        is_about(goodbye.unwrap(), HEADER_READ_MAX) && is_about(end, HEADER_READ_MAX),
+        "{goodbye:?}, {end:?}"
+    );
+    driven.await.unwrap().unwrap();
+
+    // What is open is not idle, for however long, and the time begins anew with its end.
+    let (mut client, _ending, driven) = connect(HEADER_READ_MAX * 3);
+    client.write_all(&[PREFACE, &stream(1), &stream(3)].concat()).await.unwrap();
+    let (answers, goodbye, end) = attend(&mut client).await;
+    assert!(answers.len() == 2 && answers.iter().all(|at| is_about(*at, HEADER_READ_MAX * 3)), "{answers:?}");
+    assert!(
+        is_about(goodbye.unwrap(), HEADER_READ_MAX * 4) && is_about(end, HEADER_READ_MAX * 4),
+        "{goodbye:?}, {end:?}"
+    );
+    driven.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn http_2_that_answers_no_ping_is_closed() {
+    let (mut client, _ending, driven) = connect(HEADER_READ_MAX * 10);
+    client.write_all(&[PREFACE, &stream(1)].concat()).await.unwrap();
     // A ping is sent, and there is as much time again for its answer, which does not come.
     let kept = kept(&mut client).await;
     assert!(is_about(kept, 2 * HEADER_READ_MAX), "{kept:?}");
     drop(driven.await.unwrap());
+    // Nor does it stay when it is idle.
+    let (mut client, _ending, _driven) = connect(Duration::ZERO);
+    client.write_all(PREFACE).await.unwrap();
+    let kept = self::kept(&mut client).await;
+    assert!(is_about(kept, 2 * HEADER_READ_MAX), "{kept:?}");
 
     // What is not HTTP/2 yet is not.
     let (mut client, _ending, _driven) = connect(Duration::ZERO);
@@ -144,7 +205,8 @@ async fn connect_tcp(
     while ends && !stream.ready(Interest::READABLE).await.unwrap().is_read_closed() {
         yield_now().await;
     }
-    let (socket, other_end) = socket(stream);
+    let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    let (socket, other_end) = socket(stream, place);
     let (began, begun) = mpsc::channel(1);
     let link = Link::new(Some(other_end));
     let arrived = link.clone();
@@ -155,13 +217,13 @@ async fn connect_tcp(
             if content.is_end_stream() {
                 poll_fn(|cx| arrived.poll_whole(cx)).await;
             }
-            while let Some(Ok(_)) = content.frame().await {}
+            // Past an error as well, as somebody may who throws it away.
+            while content.frame().await.is_some() {}
             began.send(()).await.unwrap();
             pending::<Result<Response<Full<Bytes>>, Infallible>>().await
         }
     });
-    let connection =
-        timed(&server(), &link).serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+    let connection = server(&link).serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
     let ending = watch::Sender::new(());
     let driven = drive(Box::pin(connection), link, ending.subscribe());
     let driven = tokio::spawn(async move {
@@ -197,4 +259,61 @@ async fn a_request_that_breaks_off_is_answered_for_what_it_lacks() {
     assert_eq!(begun.recv().await, Some(()), "it is told of the content, not of the client");
     assert!(!driven.is_finished());
     driven.abort();
+}
+
+/// A connection over TCP whose requests are answered at once; their content is handed to the test.
+async fn connect_answering() -> (TcpStream, mpsc::Receiver<Content>, JoinHandle<Result<(), Error>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let place = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+    let (socket, other_end) = socket(listener.accept().await.unwrap().0, place);
+    let (hand_over, contents) = mpsc::channel(1);
+    let link = Link::new(Some(other_end));
+    let arrived = link.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (arrived, hand_over) = (arrived.clone(), hand_over.clone());
+        async move {
+            hand_over.send(arrived.arrived(request).into_body()).await.unwrap();
+            arrived.answered();
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"done"))))
+        }
+    });
+    let connection = server(&link).serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
+    let ending = watch::Sender::new(());
+    let driven = drive(Box::pin(connection), link, ending.subscribe());
+    let driven = tokio::spawn(async move {
+        let _ending = ending;
+        driven.await
+    });
+    (client, contents, driven)
+}
+
+/// Whoever throws content away comes to its end, even if the client is gone: or he would wait for nothing.
+#[tokio::test]
+async fn content_that_nobody_waits_for_ends_with_its_client() {
+    const HEAD: &[u8] = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc";
+    // All of it comes, and the end of the connection with it.
+    let (mut client, mut contents, driven) = connect_answering().await;
+    client.write_all(HEAD).await.unwrap();
+    let mut content = contents.recv().await.unwrap();
+    client.write_all(b"de").await.unwrap();
+    client.shutdown().await.unwrap();
+    let (mut answer, mut read) = (Vec::new(), 0);
+    client.readable().await.unwrap();
+    while let Some(Ok(frame)) = content.frame().await {
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
+    assert_eq!(read, 5);
+    client.read_to_end(&mut answer).await.unwrap();
+    assert!(answer.ends_with(b"done"));
+    driven.await.unwrap().unwrap();
+
+    // It breaks off.
+    let (mut client, mut contents, driven) = connect_answering().await;
+    client.write_all(HEAD).await.unwrap();
+    let mut content = contents.recv().await.unwrap();
+    drop(client);
+    while let Some(Ok(_)) = content.frame().await {}
+    assert!(content.frame().await.is_none());
+    drop(driven.await.unwrap());
 }
