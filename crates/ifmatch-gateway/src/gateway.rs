@@ -4,15 +4,16 @@ use crate::body::{Budget, GatewayBody};
 use crate::cors::Learned;
 use crate::head::{self, Heads, Purpose};
 use crate::names::Names;
+use crate::parameters;
 use crate::refusals;
 use crate::routes::{Route, RouteError, Routes};
-use crate::settings::{Evaluate, Settings, To};
+use crate::settings::{Evaluate, Identity, Settings, To};
 use crate::state::{self, State, StateError};
 use crate::stats::Stats;
 use crate::upstream::{Answer, Fresh, Message, SendError, SendErrorKind, Sending, Upstream};
 use crate::watching::Watching;
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderMap, HeaderValue};
+use http::header::{ALLOW, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body;
@@ -34,6 +35,9 @@ const ANSWERS_BYTES_MAX: usize = 256 << 20;
 
 /// Longest form that is looked through for a method, in bytes. Longer ones are refused like those that name one.
 const FORM_BYTES_MAX: u64 = 16 << 20;
+
+/// The parameter by which some frameworks take a POST for another method.
+const METHOD: &str = "_method";
 
 /// Why a gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +161,15 @@ impl Gateway {
         self.routes.turn_key(route, &x.target, &x.headers, x.uri.authority().map(|a| a.as_str()))
     }
 
+    /// Whether it can be told which resource is meant, where somebody judges by it.
+    fn is_identified(&self, head: &Parts, route: &Route, target: &Target) -> Result<(), Refusal> {
+        if route.settings.identity.is_empty() || !route.mints() {
+            return Ok(());
+        }
+        let host = head.uri.authority().map(|a| a.as_str());
+        self.routes.is_identified(route, target, &head.headers, (host, head.version))
+    }
+
     pub(crate) fn answer_max(&self, route: &Route) -> Duration {
         route.settings.answer_max.unwrap_or(self.settings.times.answer_max)
     }
@@ -230,7 +243,8 @@ pub(crate) fn has_destination(method: &Method) -> bool {
 /// The other resource that COPY and MOVE write (RFC 4918, Section 10.3).
 ///
 /// # Errors
-/// 400 if it is missing, of another authority, or cannot be named safely.
+/// 400 if it is missing, of another authority, or cannot be named safely; or if the request says twice whether it may be
+/// overwritten.
 pub(crate) fn destination(
     method: &Method,
     uri: &http::Uri,
@@ -244,7 +258,11 @@ pub(crate) fn destination(
     let (Some(value), None) = (named.next(), named.next()) else {
         return bad("The request needs one Destination field.");
     };
-    let named = value.to_str().ok().map(str::trim);
+    if headers.get_all("overwrite").iter().nth(1).is_some() {
+        return bad("The request has more than one Overwrite field.");
+    }
+    // A fragment names no resource; to some servers it is a part of the name all the same.
+    let named = value.to_str().ok().map(str::trim).filter(|text| !text.contains('#'));
     // A path that begins with two slashes is an authority to those that resolve it (RFC 3986, Section 4.2).
     let is_path = |text: &str| text.starts_with('/') && !text.starts_with("//");
     let is_absolute = |text: &str| {
@@ -254,8 +272,11 @@ pub(crate) fn destination(
     };
     let named = named.filter(|text| is_path(text) || is_absolute(text));
     let Some(to) = named.and_then(|text| text.parse::<http::Uri>().ok()) else {
-        return bad("Destination is neither an absolute URI nor an absolute path.");
+        return bad("Destination is neither an absolute URI nor an absolute path, without a fragment.");
     };
+    if to.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return bad("Destination names a user before its host.");
+    }
     let host = uri.authority().map(|a| a.as_str()).or_else(|| headers.get(http::header::HOST)?.to_str().ok());
     if let (Some(there), Some(here)) = (to.authority(), host)
         && !without_default_port(there.as_str()).eq_ignore_ascii_case(without_default_port(here))
@@ -275,8 +296,9 @@ impl Authority for Gateway {
 
     fn target(&self, path: &str, query: Option<&str>) -> Result<Target, Refusal> {
         match Target::parse_forwarded(path, query) {
-            // Nothing is judged, so nothing is refused.
-            Err(_) if !self.routes.strict() => Ok(Target::verbatim(path, query)),
+            // Nothing is judged, so nothing is refused; but what is no path has no form to be sent on in (RFC 9112, Section
+            // 3.2).
+            Err(_) if !self.routes.strict() && path.starts_with('/') => Ok(Target::verbatim(path, query)),
             parsed => parsed,
         }
     }
@@ -285,7 +307,7 @@ impl Authority for Gateway {
         if head.method != Method::POST {
             return Ok(None);
         }
-        let in_query = target.query().is_some_and(|query| names_method(query.as_bytes()));
+        let in_query = target.query().is_some_and(|query| parameters::has(query.as_bytes(), METHOD));
         let named = head::method_override(&head.headers);
         if named.is_none() && !in_query {
             return Ok(None);
@@ -319,6 +341,9 @@ impl Authority for Gateway {
             match destination(&head.method, &head.uri, &head.headers) {
                 Ok(Some(to)) => {
                     let there = self.routes.find(&to);
+                    if let Err(refusal) = self.is_identified(head, there, &to) {
+                        return Admission::Refused(refusal);
+                    }
                     if there.mints() && route.policy.mode.evaluates() && !route.mints() {
                         let detail = "The Destination is guarded here and the source is not, so that nobody can keep both as they \
                                       are. Read the source, and write the Destination with a condition.";
@@ -331,6 +356,9 @@ impl Authority for Gateway {
                 Ok(None) => {}
                 Err(refusal) => return Admission::Refused(refusal),
             }
+        }
+        if let Err(refusal) = self.is_identified(head, route, target) {
+            return Admission::Refused(refusal);
         }
         let policy = Arc::clone(&route.policy);
         let settings = &route.settings;
@@ -391,8 +419,12 @@ impl Authority for Gateway {
     ) -> impl Future<Output = Result<Acted<GatewayBody>, Infallible>> + Send {
         async move {
             let route = Arc::clone(self.routes.of(&x.policy));
-            let is_form = x.method == Method::POST && x.fields.has(Field::Form);
-            if is_form && form_names_method(&content) {
+            if content.trailers().is_some_and(|trailers| identifies(&route, trailers)) {
+                let detail =
+                    "What tells resources apart here comes behind the content, where it does not count.";
+                return Ok(Acted::Refused(Refusal::bad_request("identity", detail), None));
+            }
+            if may_be_form(&x) && form_names_method(&x, &content) {
                 return Ok(Acted::Refused(overridden(), None));
             }
             // Now, and not when it has its turn: nobody is to wait for that longer than must be.
@@ -408,26 +440,39 @@ impl Authority for Gateway {
     }
 }
 
-/// Whether a query or a form has the parameter by which some frameworks take a POST for another method.
-fn names_method(pairs: &[u8]) -> bool {
-    pairs.split(|&b| matches!(b, b'&' | b';')).any(|pair| {
-        let name = pair.split(|&b| b == b'=').next().unwrap_or(pair);
-        let decoded: Vec<u8> =
-            percent_encoding::percent_decode(name).map(|b| if b == b'+' { b' ' } else { b }).collect();
-        decoded.trim_ascii().eq_ignore_ascii_case(b"_method")
+/// Whether some upstream could take one of these for a field that tells the route's resources apart.
+fn identifies(route: &Route, trailers: &HeaderMap) -> bool {
+    route.settings.identity.iter().any(|by| match by {
+        Identity::Header(name) => {
+            trailers.keys().any(|other| other.as_str().replace('_', "-") == name.as_str())
+        }
+        _ => false,
     })
 }
 
-/// The same of a form, wherever it is held. One that cannot be read is taken as one that does.
-fn form_names_method(content: &Content) -> bool {
+/// Whether a request's content may be a form to the upstream. Some take content of no type for one.
+fn may_be_form(x: &Exchange) -> bool {
+    x.method == Method::POST && (x.fields.has(Field::Form) || !x.fields.has(Field::ContentType))
+}
+
+/// Whether a form names a method, wherever it is held. One that cannot be read is taken as one that does.
+fn form_names_method(x: &Exchange, content: &Content) -> bool {
+    let is_coded = |headers: &HeaderMap| {
+        let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+        codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
+    };
     match content.spooled() {
-        None => names_method(content.bytes()),
+        _ if content.is_empty() => false,
+        _ if x.fields.has(Field::Form) && is_coded(&x.headers) => true,
+        None => parameters::has(content.bytes(), METHOD),
         Some(spooled) if spooled.len() > FORM_BYTES_MAX => true,
-        Some(spooled) => spooled.read_at(0, usize::MAX).map_or(true, |bytes| names_method(&bytes)),
+        Some(spooled) => spooled.read_at(0, usize::MAX).map_or(true, |all| parameters::has(&all, METHOD)),
     }
 }
 
 fn overridden() -> Refusal {
-    let detail = "The POST asks with _method to be taken as another method, which was not judged. Send that method itself.";
+    let detail = "The POST asks with _method to be taken as another method, which was not judged, or its form cannot be looked \
+                  through for that. Send that method itself; a form is sent without Content-Encoding, and what is none with its \
+                  Content-Type.";
     Refusal::bad_request("method_override", detail)
 }

@@ -1,5 +1,6 @@
 //! Heads of messages on their way through: what is kept, taken away, added, and in which order.
 
+use crate::gateway::destination;
 use crate::settings::{HostField, Origin};
 use crate::upstream::{Message, Sending};
 use http::header::{
@@ -36,6 +37,10 @@ const DISGUISES: [&str; 6] = [
     "x-rewrite-url",
     "x-original-uri",
 ];
+
+/// Fields that say what a write does, and to what else.
+const DECIDING: [&str; 7] =
+    ["destination", "overwrite", "depth", "if", "lock-token", "prefer", "idempotency-key"];
 
 /// What a request is sent on for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,13 +108,9 @@ impl Heads {
         for (name, value) in &x.headers {
             let waits = *name == COOKIE && x.version == Version::HTTP_2;
             if !waits && goes_through(name, value, purpose) && !named.contains(name) && !is_chosen(name) {
-                match self.readdressed(name, value, purpose) {
-                    Some(path) => {
-                        let there = [b"http://", self.upstream.as_bytes(), path.as_str().as_bytes()];
-                        out.field(name, &there);
-                    }
-                    None => out.field(name, &[value.as_bytes()]),
-                }
+                let to = if *name == DESTINATION { self.judged_destination(x, purpose) } else { None };
+                let value = to.as_deref().map_or(value.as_bytes(), str::as_bytes);
+                out.field(name, &[value]);
             }
         }
         let has_own = matches!(purpose, Purpose::Check(look) if look.replaces(&COOKIE));
@@ -131,20 +132,19 @@ impl Heads {
         named.unwrap_or(self.upstream.as_bytes())
     }
 
-    /// Destination follows Host to the upstream: where it goes there.
-    fn readdressed(
-        &self,
-        name: &HeaderName,
-        value: &HeaderValue,
-        purpose: Purpose<'_>,
-    ) -> Option<PathAndQuery> {
-        if self.host != HostField::Upstream || *name != DESTINATION || !matches!(purpose, Purpose::Judged(_))
-        {
+    /// Destination as it was judged, not as it was spelled. It follows Host to the upstream: where it goes there.
+    fn judged_destination(&self, x: &Exchange, purpose: Purpose<'_>) -> Option<String> {
+        if !matches!(purpose, Purpose::Judged(_)) {
             return None;
         }
-        let to: Uri = value.to_str().ok()?.parse().ok()?;
-        to.authority()?;
-        to.into_parts().path_and_query
+        let to = canonical(&destination(&x.method, &x.uri, &x.headers).ok()??)?;
+        let spelled: Uri = x.headers.get(DESTINATION)?.to_str().ok()?.trim().parse().ok()?;
+        let (scheme, host) = match (spelled.scheme_str(), spelled.authority()) {
+            (Some(scheme), Some(host)) if self.host == HostField::Preserve => (scheme, host.as_str()),
+            (Some(_), Some(_)) => ("http", self.upstream.to_str().ok()?),
+            _ => return Some(to.as_str().to_owned()),
+        };
+        Some(format!("{scheme}://{host}{to}"))
     }
 }
 
@@ -202,7 +202,11 @@ pub(crate) fn trailers(headers: &HeaderMap) -> Option<HeaderMap> {
         )
     };
     let allowed = |name: &HeaderName| {
-        !of_the_head(name) && !is_hop_by_hop(name) && !is_disguise(name) && !CONDITIONS.contains(name)
+        !of_the_head(name)
+            && !is_hop_by_hop(name)
+            && !is_disguise(name)
+            && !CONDITIONS.contains(name)
+            && !DECIDING.contains(&name.as_str())
     };
     let mut kept = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| allowed(name)) {
@@ -332,7 +336,7 @@ impl Look<'_> {
 }
 
 /// The fields that `Connection` names. Those that belong to the request itself were refused before.
-fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
+pub(crate) fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let mut named = Vec::new();
     for line in headers.get_all(CONNECTION) {
         let tokens = line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii);
@@ -348,6 +352,15 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
         || *name == UPGRADE
         || *name == TE
         || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
+}
+
+/// Whether a field of a guarded request reaches the upstream under its name and as it came.
+pub fn is_sent_on(name: &HeaderName) -> bool {
+    !is_hop_by_hop(name)
+        && ![HOST, EXPECT, COOKIE, CONTENT_LENGTH, ACCEPT_ENCODING, CACHE_CONTROL, PRAGMA].contains(name)
+        && !CONDITIONS.contains(name)
+        && !name.as_str().contains('_')
+        && !DISGUISES.contains(&name.as_str())
 }
 
 fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) -> bool {
@@ -494,6 +507,10 @@ mod tests {
             "range",
             "x-http-method-override",
             "if_match",
+            "destination",
+            "overwrite",
+            "depth",
+            "lock-token",
             "digest",
         ];
         let fields = all.map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")));

@@ -1,11 +1,12 @@
 //! Routes: which rules a target falls under, and the turn key its writers share.
 
+mod identity;
 mod needs;
 mod template;
 
-use crate::settings::{DigestSource, Evaluate, Identity, RouteSettings, Settings, Writers};
+use crate::settings::{DigestSource, Evaluate, RouteSettings, Settings, Writers};
 use http::HeaderMap;
-use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use ifmatch_core::{Dates, Mode, Policy, Target, coarse};
 use matchit::Router;
 use needs::requirements;
@@ -212,11 +213,11 @@ impl Routes {
             None => name,
             Some(pieces) => Cow::Owned(self.substituted(pieces, &name)),
         };
-        for identity in &route.settings.identity {
-            let key = key.to_mut();
-            // No coarse path has this character at its end of a segment from a template.
-            key.push('\u{1f}');
-            self.identify(key, identity, target, headers, host);
+        if !route.settings.identity.is_empty() {
+            // What is not judged may say it in more ways than one.
+            let identity = self.identity(route, target, headers, host).unwrap_or_default();
+            // Not all upstreams tell case apart, so nor does a turn.
+            key.to_mut().push_str(&identity.to_lowercase());
         }
         key
     }
@@ -232,69 +233,25 @@ impl Routes {
             .collect();
         coarse(&text).into_owned()
     }
-
-    fn identify(
-        &self,
-        key: &mut String,
-        by: &Identity,
-        target: &Target,
-        headers: &HeaderMap,
-        host: Option<&str>,
-    ) {
-        match by {
-            Identity::Query(name) => {
-                for value in query_values(target.query().unwrap_or(""), name) {
-                    key.push_str(&value);
-                    key.push('\u{1e}');
-                }
-            }
-            Identity::Host => {
-                let named = host.or_else(|| headers.get(HOST)?.to_str().ok());
-                key.push_str(&named.unwrap_or("").to_ascii_lowercase());
-            }
-            Identity::Principal => {
-                if let Some(hash) = credentials_hash(&self.secret, headers) {
-                    key.push_str(&format!("{hash:016x}"));
-                }
-            }
-            Identity::Header(name) => {
-                for value in headers.get_all(name) {
-                    key.push_str(&String::from_utf8_lossy(value.as_bytes()));
-                    key.push('\u{1e}');
-                }
-            }
-        }
-    }
 }
 
 /// Whoever the credentials of a request belong to, as a keyed hash: a name that says nothing.
 pub fn credentials_hash(secret: &[u8; 32], headers: &HeaderMap) -> Option<u64> {
-    const CREDENTIALS: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
     // Most often there are none: to go by the few names that are there costs less than to look two up.
-    if !headers.keys().any(|name| CREDENTIALS.contains(name)) {
+    if !headers.keys().any(|name| [AUTHORIZATION, COOKIE].contains(name)) {
         return None;
     }
-    let credentials = CREDENTIALS.into_iter().flat_map(|name| headers.get_all(name));
     let mut hasher = blake3::Hasher::new_keyed(secret);
-    for value in credentials {
-        hasher.update(value.as_bytes());
-        hasher.update(&[0]);
+    for value in headers.get_all(AUTHORIZATION) {
+        hasher.update(value.as_bytes()).update(&[0]);
+    }
+    // In HTTP/2 the same cookies may come in parts (RFC 9113, Section 8.2.3).
+    for (index, part) in headers.get_all(COOKIE).iter().enumerate() {
+        hasher.update(if index == 0 { &b""[..] } else { b"; " }).update(part.as_bytes());
     }
     let mut first = [0; 8];
     first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     Some(u64::from_be_bytes(first))
-}
-
-/// The values of a query parameter, however it is spelled.
-fn query_values<'q>(query: &'q str, name: &'q str) -> impl Iterator<Item = String> + 'q {
-    let decoded = |text: &str| {
-        let text = text.replace('+', " ");
-        percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned()
-    };
-    query.split(['&', ';']).filter_map(move |pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(key) == name).then(|| decoded(value))
-    })
 }
 
 fn mode(route: &RouteSettings) -> Mode {
@@ -427,8 +384,9 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Origin;
+    use crate::settings::{Identity, Origin};
     use http::Method;
+    use http::header::HOST;
     use ifmatch_core::Requirement;
 
     fn routes(mode: Mode, all: Vec<RouteSettings>) -> Routes {
@@ -511,6 +469,19 @@ mod tests {
         assert_eq!(key("/me", Some("id=1"), "a"), key("/ME/", Some("x=2&i%64=%31"), "a"));
         assert_ne!(key("/me", Some("id=1"), "a"), key("/me", Some("id=2"), "a"));
         assert_ne!(key("/me", Some("id=1"), "a"), key("/me", Some("id=1"), "b"));
+    }
+
+    #[test]
+    fn credentials_are_the_same_however_they_are_put_into_fields() {
+        let of = |fields: &[(http::HeaderName, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            credentials_hash(&[7; 32], &fields.collect())
+        };
+        let whole = of(&[(COOKIE, "sid=1; theme=dark")]);
+        assert_eq!(whole, of(&[(COOKIE, "sid=1"), (COOKIE, "theme=dark")]));
+        assert_ne!(whole, of(&[(COOKIE, "sid=1")]));
+        assert_ne!(of(&[(AUTHORIZATION, "x")]), of(&[(COOKIE, "x")]));
+        assert_eq!(of(&[]), None);
     }
 
     #[test]

@@ -251,8 +251,10 @@ pub enum Identity {
     Query(String),
     /// The host the client names.
     Host,
-    /// Whoever the credentials belong to: a keyed hash of `Authorization` and `Cookie`.
+    /// Whoever the credentials belong to: a keyed hash of `Authorization`.
     Principal,
     /// The value of a request field.
     Header(HeaderName),
+    /// The value of a cookie.
+    Cookie(String),
 }

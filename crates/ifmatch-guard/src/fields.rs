@@ -37,8 +37,10 @@ pub enum Field {
     XClient = 1 << 11,
     /// `X-HTTP-Method-Override`, `X-HTTP-Method` or `X-Method-Override`.
     OtherMethod = 1 << 12,
-    /// A `Content-Type` that is `application/x-www-form-urlencoded`.
+    /// A `Content-Type` that names `application/x-www-form-urlencoded`, alone or among others.
     Form = 1 << 13,
+    /// `Content-Type`.
+    ContentType = 1 << 14,
 }
 
 /// The fields among those that a header section has, and what the simplest of them say.
@@ -84,9 +86,7 @@ impl<'h> Look<'h> {
         let mut look = Self::default();
         for (name, value) in headers {
             look.bytes += name.as_str().len() + value.len();
-            let Some(field) = named(name).filter(|field| *field != Field::Form || is_form(value)) else {
-                continue;
-            };
+            let Some(field) = named(name) else { continue };
             // Of what is said more than once the first counts.
             let first = !look.fields.has(field);
             look.fields.there |= field as u32;
@@ -95,6 +95,7 @@ impl<'h> Look<'h> {
                     look.host.get_or_insert(value);
                     look.hosts += 1;
                 }
+                Field::ContentType if names_form(value) => look.fields.there |= Field::Form as u32,
                 Field::ContentLength if first => look.fields.content_length = number(value),
                 Field::Expect if first => {
                     look.fields.expects_continue = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
@@ -115,11 +116,10 @@ fn number(value: &HeaderValue) -> Option<u64> {
     value.filter(|_| !digits.is_empty())
 }
 
-/// Media types are compared without regard to case.
-fn is_form(content_type: &HeaderValue) -> bool {
+/// Media types are compared without regard to case. Where there are several, servers differ in which one counts.
+fn names_form(content_type: &HeaderValue) -> bool {
     const FORM: &[u8] = b"application/x-www-form-urlencoded";
-    let named = content_type.as_bytes().trim_ascii().get(..FORM.len());
-    named.is_some_and(|named| named.eq_ignore_ascii_case(FORM))
+    content_type.as_bytes().windows(FORM.len()).any(|named| named.eq_ignore_ascii_case(FORM))
 }
 
 fn named(name: &HeaderName) -> Option<Field> {
@@ -135,7 +135,7 @@ fn named(name: &HeaderName) -> Option<Field> {
         AUTHORIZATION | COOKIE => Field::Credentials,
         ORIGIN => Field::Origin,
         USER_AGENT => Field::UserAgent,
-        CONTENT_TYPE => Field::Form,
+        CONTENT_TYPE => Field::ContentType,
         _ => match name.as_str() {
             "x-client" => Field::XClient,
             "x-http-method-override" | "x-http-method" | "x-method-override" => Field::OtherMethod,
@@ -156,6 +156,7 @@ mod tests {
             ("transfer-encoding", Field::TransferEncoding),
             ("expect", Field::Expect),
             ("content-length", Field::ContentLength),
+            ("content-type", Field::ContentType),
             ("if-match", Field::TagCondition),
             ("if-none-match", Field::TagCondition),
             ("if-unmodified-since", Field::UnmodifiedSince),
@@ -192,6 +193,7 @@ mod tests {
         };
         assert!(form(&["application/x-www-form-urlencoded"]));
         assert!(form(&["text/plain", " Application/X-WWW-Form-Urlencoded; charset=utf-8"]));
+        assert!(form(&["text/plain, application/x-www-form-urlencoded"]));
         assert!(!form(&["application/json"]) && !form(&["multipart/form-data"]) && !form(&[]));
     }
 

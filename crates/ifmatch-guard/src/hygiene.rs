@@ -9,7 +9,7 @@ use ifmatch_core::{Code, Refusal, Target};
 
 /// Fields that `Connection` may not name: taking them away would change what the request says (RFC 9110, Section
 /// 7.6.1 lets an intermediary remove whatever is named there).
-const NOT_HOP_BY_HOP: [&str; 10] = [
+const NOT_HOP_BY_HOP: [&str; 18] = [
     "host",
     "range",
     "expect",
@@ -20,8 +20,17 @@ const NOT_HOP_BY_HOP: [&str; 10] = [
     "prefer",
     "merge-base",
     "precondition-override",
+    // WebDAV: what is written besides, and whether anything may be lost by it (RFC 4918, Section 10).
+    "destination",
+    "overwrite",
+    "depth",
+    "if",
+    "lock-token",
+    "max-forwards",
+    "origin",
+    "accept",
 ];
-const NOT_HOP_BY_HOP_PREFIXES: [&str; 2] = ["if-", "content-"];
+const NOT_HOP_BY_HOP_PREFIXES: [&str; 3] = ["if-", "content-", "accept-"];
 
 /// Largest header section, names and values together, in bytes. Past it: 431, never a part of it.
 pub const HEADER_BYTES_MAX: usize = 64 << 10;
@@ -91,6 +100,10 @@ fn host(head: &Parts, look: &Look<'_>) -> Result<(), Refusal> {
     let bad = |detail: &str| Err(Refusal::bad_request("host", detail));
     if look.hosts > 1 {
         return bad("The request has more than one Host field.");
+    }
+    // RFC 9110, Section 4.2.4: to whoever passes it on it would be a part of the name.
+    if head.uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return bad("The target names a user before its host.");
     }
     let named = look.host.map(|value| value.as_bytes().trim_ascii());
     if let Some(named) = named.filter(|n| !n.is_empty()) {
@@ -183,6 +196,10 @@ mod tests {
         assert_eq!(check(h1, "/a", &[("host", "x"), ("host", "x")]), Err("host"));
         assert_eq!(check(h1, "/a", &[("host", "x, y")]), Err("host"));
         assert_eq!(check(h1, "/a", &[("host", "u@x")]), Err("host"));
+        for user in ["http://u@x/a", "http://u:p@x/a", "http://@x/a"] {
+            assert_eq!(check(h1, user, &[("host", "x")]), Err("host"), "{user}");
+            assert_eq!(check(Version::HTTP_2, user, &[]), Err("host"), "{user}");
+        }
         assert_eq!(check(Version::HTTP_2, "http://x/a", &[("host", "y")]), Err("host"));
         assert_eq!(check(h1, "ftp://x/a", &[("host", "x")]), Err("scheme"));
         assert_eq!(check(h1, "x", &[("host", "x")]), Err("path"));
@@ -219,6 +236,11 @@ mod tests {
             "authorization",
             "Idempotency-Key",
             "host",
+            "Overwrite",
+            "close, destination",
+            "depth",
+            "If",
+            "accept-language",
         ] {
             assert_eq!(
                 check(Version::HTTP_11, "/a", &[("host", "x"), ("connection", bad)]),

@@ -3,7 +3,7 @@
 use super::values::{shown_duration, shown_size};
 use ifmatch_core::Mode;
 use ifmatch_gateway::Settings;
-use ifmatch_gateway::settings::{DigestSource, Evaluate, RouteSettings, To, Writers};
+use ifmatch_gateway::settings::{DigestSource, Evaluate, Identity, RouteSettings, To, Writers};
 
 /// What holds for the whole gateway, a sentence or two each.
 pub fn remarks(settings: &Settings) -> Vec<String> {
@@ -42,6 +42,7 @@ pub fn route_remarks(route: &RouteSettings, settings: &Settings) -> Vec<String> 
         ),
         (_, Evaluate::Gateway) => all.extend(digest_remark(route, settings)),
     }
+    all.extend(identity_remark(route));
     if mode == Mode::Enforce {
         all.extend(unguarded(route));
     }
@@ -56,6 +57,23 @@ fn digest_remark(route: &RouteSettings, settings: &Settings) -> Option<String> {
         format!(
             "Representations over {size} get no tag and so cannot be written; for those set writers = \
              \"gateway-only\", or a digest of a field."
+        )
+    })
+}
+
+fn identity_remark(route: &RouteSettings) -> Option<String> {
+    let by = &route.identity;
+    let is_cookie = |identity: &Identity| matches!(identity, Identity::Cookie(_));
+    let by_session = by.contains(&Identity::Principal) || by.iter().any(is_cookie);
+    by_session.then(|| {
+        let cookies = if by.iter().any(is_cookie) {
+            ""
+        } else {
+            " Cookies do not count; where one says who somebody is, name it: \"cookie:NAME\"."
+        };
+        format!(
+            "Every token or session is taken to have resources of its own here; two that reach the same one do not wait \
+             for each other.{cookies}"
         )
     })
 }

@@ -9,6 +9,7 @@ use http::Method;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
 use ifmatch_core::{MethodClass, Mode, StaleStatus, Star, is_registered};
 use ifmatch_gateway::DEFAULT_ROUTE;
+use ifmatch_gateway::is_sent_on;
 use ifmatch_gateway::settings::{DigestSource, Evaluate, Identity, RouteSettings, To, Writers};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -238,7 +239,7 @@ fn is_json_pointer(text: &str) -> bool {
 }
 
 fn identity(item: &Item<'_>) -> Reading<Vec<Identity>> {
-    const EXPECTED: &str = "\"query:NAME\", \"host\", \"principal\" or \"header:NAME\"";
+    const EXPECTED: &str = "\"query:NAME\", \"host\", \"principal\", \"cookie:NAME\" or \"header:NAME\"";
     let members = item.each(&format!("a list of {EXPECTED}"), LIST_MAX, |member| {
         let text = member.text(EXPECTED)?;
         let value = match text.value.split_once(':') {
@@ -248,6 +249,7 @@ fn identity(item: &Item<'_>) -> Reading<Vec<Identity>> {
                 Identity::Query(name.to_owned())
             }
             Some(("header", name)) => Identity::Header(field(&text, name)?),
+            Some(("cookie", name)) if is_token(name) => Identity::Cookie(name.to_owned()),
             _ => return Err(vec![text.wrong(format!("expected {EXPECTED}"))]),
         };
         Ok(At { value, span: text.span })
@@ -259,8 +261,18 @@ fn identity(item: &Item<'_>) -> Reading<Vec<Identity>> {
 fn field(text: &Text, name: &str) -> Reading<HeaderName> {
     let name: HeaderName = name.parse().map_err(|_| vec![text.wrong("not the name of a field")])?;
     let instead = match name {
-        AUTHORIZATION | COOKIE => "principal",
+        AUTHORIZATION => "principal",
         HOST => "host",
+        COOKIE => {
+            let wrong = text.wrong("a cookie changes whenever anything in it does");
+            return Err(vec![wrong.help("Name the one that counts: \"cookie:NAME\".")]);
+        }
+        _ if !is_sent_on(&name) => {
+            let wrong = text.wrong("the upstream is not sent this field as it came");
+            return Err(vec![
+                wrong.help("What tells resources apart has to be what the upstream tells them apart by."),
+            ]);
+        }
         _ => return Ok(name),
     };
     Err(vec![text.wrong("this field has a word of its own").suggest(Some(format!("\"{instead}\"")))])
@@ -298,13 +310,14 @@ fn authorization(item: &Item<'_>) -> Reading<HeaderValue> {
     Ok(value)
 }
 
+/// RFC 9110, Section 5.6.2.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
 fn upgrade(item: &Item<'_>) -> Reading<Vec<String>> {
     let members = item.each("a list of protocols, as [\"websocket\"]", LIST_MAX, |member| {
         let text = member.text("a protocol")?;
-        let is_token = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
-        };
         let (name, version) = text.value.split_once('/').unwrap_or((&text.value, "1"));
         if !is_token(name) || !is_token(version) {
             return Err(vec![text.wrong("not the name of a protocol")]);

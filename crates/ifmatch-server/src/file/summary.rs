@@ -89,5 +89,6 @@ pub fn identity_word(identity: &Identity) -> String {
         Identity::Host => "host".to_owned(),
         Identity::Principal => "principal".to_owned(),
         Identity::Header(name) => format!("header:{name}"),
+        Identity::Cookie(name) => format!("cookie:{name}"),
     }
 }

@@ -155,7 +155,7 @@ methods = ["PUT", "MOVE", "POST"]
 writers = "any"
 digest = "json:/meta/ver~1sion"
 turn = "/v1/orders/{id}"
-identity = ["query:id", "host", "principal", "header:X-Tenant"]
+identity = ["query:id", "host", "principal", "header:X-Tenant", "cookie:sid"]
 allow_star = "with-reason"
 stale_status = 409
 cache = "keep"
@@ -213,6 +213,7 @@ fn everything_can_be_set() {
             Identity::Host,
             Identity::Principal,
             Identity::Header(HeaderName::from_static("x-tenant")),
+            Identity::Cookie("sid".into()),
         ],
         star: Star::WithReason,
         stale_status: StaleStatus::Conflict,

@@ -4,6 +4,7 @@
 //! for; times that run out are short only where a test needs them to run out.
 
 mod adversary;
+mod ambiguous;
 mod answers;
 mod s1_evaluate;
 mod s2_reads;
