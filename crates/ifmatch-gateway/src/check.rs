@@ -1,15 +1,13 @@
 //! The check: what is there now, read with the caller's credentials and past every cache, and judged.
 
 use crate::demand;
-use crate::digest;
 use crate::gateway::{Gateway, now};
 use crate::head::{Look, Purpose};
 use crate::read::{discard, is_aged, is_present};
 use crate::refusals;
 use crate::routes::Route;
-use crate::settings::DigestSource;
 use crate::state::Counter;
-use crate::tag::{Digest, MintedTag};
+use crate::tag::{Digest, MintedTag, Variant};
 use crate::upstream::{Sending, collect};
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -70,7 +68,7 @@ impl Gateway {
             && matches!(conditions.if_none_match, TagCondition::Absent);
         if route.is_exclusive() && only_match {
             // Whoever writes comes through here, so the count tells all there is to tell.
-            let own = digest::of(&DigestSource::None, &x.target, &x.headers, &Bytes::new(), None);
+            let own = self.digest(x, route, &x.headers, &Bytes::new(), None);
             let held = candidates.iter().find(|tag| tag.digest == own).map(|tag| tag.to_value());
             let mut outcome = judge.on_state(&CurrentState::Present(present(held.as_ref())));
             let of_another = |tag: &MintedTag| tag.epoch == self.state.epoch() && tag.digest != own;
@@ -82,7 +80,7 @@ impl Gateway {
             }
             return Ok((outcome, Checked { before: held, own, ..Checked::default() }));
         }
-        let mut variants: Vec<Option<u32>> = Vec::new();
+        let mut variants: Vec<Option<Variant>> = Vec::new();
         let asked =
             if candidates.is_empty() { sent.iter().take(1) } else { candidates.iter().take(usize::MAX) };
         for tag in asked {
@@ -96,7 +94,7 @@ impl Gateway {
         let mut checked = Checked::default();
         let mut compared = false;
         for variant in variants {
-            let known = variant.is_none_or(|index| self.state.variants().fields(index).is_some());
+            let known = stored(variant).is_none_or(|index| self.state.variants().fields(index).is_some());
             if !known {
                 if candidates.iter().any(|tag| tag.variant == variant) {
                     return Err(refusals::variant_unknown());
@@ -155,7 +153,7 @@ impl Gateway {
         x: &Exchange,
         route: &Route,
         count: u64,
-        variant: Option<u32>,
+        variant: Option<Variant>,
     ) -> Result<Looked, Refusal> {
         self.stats.checks.add();
         let began = Instant::now();
@@ -177,11 +175,12 @@ impl Gateway {
         x: &Exchange,
         route: &Route,
         count: u64,
-        variant: Option<u32>,
+        variant: Option<Variant>,
         time: Duration,
     ) -> Result<Looked, Refusal> {
-        let fields = variant.and_then(|index| self.state.variants().fields(index));
-        if variant.is_some() && fields.is_none() {
+        let index = stored(variant);
+        let fields = index.and_then(|index| self.state.variants().fields(index));
+        if index.is_some() && fields.is_none() {
             // It made room for another one meanwhile.
             return Err(refusals::variant_unknown());
         }
@@ -201,7 +200,8 @@ impl Gateway {
             ));
         }
         if is_present(status) {
-            let variant = if variant.is_some() { Ok(variant) } else { self.variant(x, &head.headers) };
+            let variant =
+                if index.is_some() { Ok(variant) } else { self.variant(x, route, purpose, &head.headers) };
             // An answer that is cut says nothing about what is there.
             let minted = self.mint(x, route, count, variant, &head, body).await.map_err(|refusal| {
                 refusals::unavailable(refusal.own_detail().unwrap_or_default().trim_end_matches('.'))
@@ -256,6 +256,14 @@ impl Gateway {
             // Only what is certain; whatever else there is to say is said inside the turn.
             _ => None,
         }
+    }
+}
+
+/// The number of a variant in the table.
+fn stored(variant: Option<Variant>) -> Option<u32> {
+    match variant? {
+        Variant::Stored(number) => Some(number),
+        Variant::Apart(_) => None,
     }
 }
 

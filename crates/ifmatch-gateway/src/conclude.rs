@@ -1,13 +1,11 @@
 //! What the answer to a write says became of it, and what the client is told.
 
 use crate::body::GatewayBody;
-use crate::digest;
 use crate::gateway::{Gateway, now};
 use crate::head;
 use crate::pump;
 use crate::read_back::{ReadBack, represent};
 use crate::refusals;
-use crate::settings::DigestSource;
 use crate::state::Kind;
 use crate::tag::MintedTag;
 use crate::upstream::{Answer, CollectError, Collected, ResponseBody, collect, collect_ready};
@@ -15,7 +13,7 @@ use crate::write::{
     ANSWER_WHOLE_BYTES_MAX, Forward, PREFERENCE_APPLIED, REPORT_ONLY, Said, outcome_of, said,
 };
 use bytes::Bytes;
-use http::header::{ETAG, TRAILER};
+use http::header::{CONTENT_ENCODING, ETAG, TRAILER, VARY};
 use http::response::Parts;
 use http::{HeaderMap, Method, Response};
 use http_body::Body;
@@ -195,9 +193,7 @@ impl Gateway {
             return None;
         }
         if forward.route.is_exclusive() {
-            let digest = forward
-                .own
-                .or_else(|| digest::of(&DigestSource::None, &x.target, &head.headers, content, None));
+            let digest = forward.own.or_else(|| self.digest(x, &forward.route, &head.headers, content, None));
             return Some(MintedTag { digest, ..tag });
         }
         // The upstream has sent the new representation itself.
@@ -206,10 +202,11 @@ impl Gateway {
             .get_all(PREFERENCE_APPLIED)
             .iter()
             .any(|v| v.as_bytes().starts_with(b"return=representation"));
-        if !applied || head.headers.contains_key(http::header::VARY) {
+        // What it varies on was not asked of it as a check would, and a check asks for no coding.
+        if !applied || [VARY, CONTENT_ENCODING].iter().any(|name| head.headers.contains_key(name)) {
             return None;
         }
-        let digest = digest::of(forward.route.digest_source(), &x.target, &head.headers, content, None);
+        let digest = self.digest(x, &forward.route, &head.headers, content, None);
         digest.map(|digest| MintedTag { digest: Some(digest), ..tag })
     }
 }

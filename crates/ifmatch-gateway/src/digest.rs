@@ -1,5 +1,7 @@
 //! What a tag's digest is taken of: the target, the media type and coding, and the route's source.
 
+use crate::demand;
+use crate::routes::Route;
 use crate::settings::DigestSource;
 use crate::tag::Digest;
 use bytes::Bytes;
@@ -7,11 +9,11 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use ifmatch_core::Target;
 
-/// The digest of a representation, as far as its source is there. `content` is its identity-coded bytes, which the
-/// field sources do not look at, and `hash` theirs.
+/// The digest of a representation, as far as its source is there. `identity` is of what tells resources of its target apart;
+/// `content` is its identity-coded bytes, which the field sources do not look at, and `hash` theirs.
 pub(crate) fn of(
     source: &DigestSource,
-    target: &Target,
+    (target, identity): (&Target, Option<blake3::Hash>),
     head: &HeaderMap,
     content: &Bytes,
     hash: Option<blake3::Hash>,
@@ -26,6 +28,9 @@ pub(crate) fn of(
         // What is at one target is never taken for what is at another. Where whole contents are compared, what is read is
         // that of the write's own target, so its query need not be the same.
         part(target.query().unwrap_or("").as_bytes());
+    }
+    if let Some(identity) = identity {
+        part(identity.as_bytes());
     }
     match source {
         DigestSource::Content => {
@@ -50,6 +55,17 @@ pub(crate) fn of(
 /// Whether the whole content has to be there before its digest is known.
 pub(crate) fn needs_content(source: &DigestSource) -> bool {
     matches!(source, DigestSource::Content | DigestSource::Json(_))
+}
+
+/// Whether two representations of one tag cannot differ in a single octet, so that parts of them fit together (RFC 9110,
+/// Section 8.8.1).
+pub(crate) fn is_of_octets(route: &Route, head: &HeaderMap) -> bool {
+    match &route.settings.digest {
+        _ if route.is_exclusive() => true,
+        DigestSource::Content => true,
+        DigestSource::Etag => demand::strong_tag(head).is_some(),
+        DigestSource::Json(_) | DigestSource::LastModified | DigestSource::None => false,
+    }
 }
 
 /// A part of a hash, for telling two contents apart in measurements; never a guard.
@@ -78,7 +94,7 @@ mod tests {
         let json = head(&[(CONTENT_TYPE, "application/json")]);
         let source = DigestSource::Content;
         let digest = |path: &str, head: &HeaderMap, content: &'static str| {
-            of(&source, &target(path), head, &Bytes::from_static(content.as_bytes()), None).unwrap()
+            of(&source, (&target(path), None), head, &Bytes::from_static(content.as_bytes()), None).unwrap()
         };
         let first = digest("/a", &json, "1");
         assert_eq!(first, digest("/a", &json, "1"));
@@ -90,26 +106,50 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_stays_the_same_from_release_to_release_and_moves_with_the_identity() {
+        let json = head(&[(CONTENT_TYPE, "application/json"), (ETAG, "\"1\"")]);
+        let content = Bytes::from_static(br#"{"version":7}"#);
+        let number = |source: &DigestSource, identity: Option<&[u8]>| {
+            let subject = (&target("/a?b=c"), identity.map(blake3::hash));
+            let digest = of(source, subject, &json, &content, None).unwrap();
+            format!("{:032x}", u128::from_be_bytes(digest))
+        };
+        for (source, of_none) in [
+            (DigestSource::Content, "99f441afc1e58c38de3676bb6815f9fd"),
+            (DigestSource::Json("/version".into()), "fc6d7ed4b570239c3b8645ba571b990d"),
+            (DigestSource::Etag, "a08aa6a2673fb305f5a07f53966a44b2"),
+            (DigestSource::None, "ecbf5f762fea372caf305dd0ae25e8df"),
+        ] {
+            assert_eq!(number(&source, None), of_none, "{source:?}");
+            let (alice, bob) = (number(&source, Some(b"alice")), number(&source, Some(b"bob")));
+            assert!(alice != bob && alice != of_none);
+        }
+    }
+
+    #[test]
     fn a_source_that_is_not_there_gives_no_digest() {
         let json = Bytes::from_static(br#"{"version": 7.10, "text": "x"}"#);
         let at = |pointer: &str| {
-            of(&DigestSource::Json(pointer.into()), &target("/a"), &HeaderMap::new(), &json, None)
+            of(&DigestSource::Json(pointer.into()), (&target("/a"), None), &HeaderMap::new(), &json, None)
         };
         assert!(at("/version").is_some() && at("/version") != at("/text"));
         assert_eq!(at("/nothing"), None);
         assert_eq!(
             of(
                 &DigestSource::Json("/v".into()),
-                &target("/a"),
+                (&target("/a"), None),
                 &HeaderMap::new(),
                 &Bytes::from_static(b"{"),
                 None
             ),
             None
         );
-        assert_eq!(of(&DigestSource::Etag, &target("/a"), &HeaderMap::new(), &json, None), None);
-        assert!(of(&DigestSource::Etag, &target("/a"), &head(&[(ETAG, "W/\"x\"")]), &json, None).is_some());
-        let none = |path| of(&DigestSource::None, &target(path), &HeaderMap::new(), &json, None);
+        assert_eq!(of(&DigestSource::Etag, (&target("/a"), None), &HeaderMap::new(), &json, None), None);
+        assert!(
+            of(&DigestSource::Etag, (&target("/a"), None), &head(&[(ETAG, "W/\"x\"")]), &json, None)
+                .is_some()
+        );
+        let none = |path| of(&DigestSource::None, (&target(path), None), &HeaderMap::new(), &json, None);
         assert!(none("/a").is_some() && none("/a") != none("/b") && none("/a?id=1") != none("/a?id=2"));
     }
 }

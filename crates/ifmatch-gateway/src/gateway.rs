@@ -2,6 +2,7 @@
 
 use crate::body::{Budget, GatewayBody};
 use crate::cors::Learned;
+use crate::digest;
 use crate::head::{self, Heads, Purpose};
 use crate::names::Names;
 use crate::parameters;
@@ -10,6 +11,7 @@ use crate::routes::{Route, RouteError, Routes};
 use crate::settings::{Evaluate, Identity, Settings, To};
 use crate::state::{self, State, StateError};
 use crate::stats::Stats;
+use crate::tag::Digest;
 use crate::upstream::{Answer, Fresh, Message, SendError, SendErrorKind, Sending, Upstream};
 use crate::watching::Watching;
 use bytes::Bytes;
@@ -168,6 +170,24 @@ impl Gateway {
         }
         let host = head.uri.authority().map(|a| a.as_str());
         self.routes.is_identified(route, target, &head.headers, (host, head.version))
+    }
+
+    /// The digest of a representation of a request's resource, as far as the route's source of it is there.
+    pub(crate) fn digest(
+        &self,
+        x: &Exchange,
+        route: &Route,
+        head: &HeaderMap,
+        content: &Bytes,
+        hash: Option<blake3::Hash>,
+    ) -> Option<Digest> {
+        let host = x.uri.authority().map(|a| a.as_str());
+        // What cannot be told was refused.
+        let identity = (!route.settings.identity.is_empty())
+            .then(|| self.routes.identity(route, &x.target, &x.headers, host).unwrap_or_default());
+        // Hashed with our key: tags are seen by many.
+        let identity = identity.map(|text| blake3::keyed_hash(self.state.secret(), text.as_bytes()));
+        digest::of(route.digest_source(), (&x.target, identity), head, content, hash)
     }
 
     pub(crate) fn answer_max(&self, route: &Route) -> Duration {

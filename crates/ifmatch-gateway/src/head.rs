@@ -3,6 +3,7 @@
 use crate::gateway::destination;
 use crate::settings::{HostField, Origin};
 use crate::upstream::{Message, Sending};
+use crate::variant;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_RANGE, CONTENT_TYPE, COOKIE, ETAG, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, IF_MATCH,
@@ -18,6 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 
 const NO_CACHE: &[u8] = b"no-cache";
 const IDENTITY: &[u8] = b"identity";
+pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+pub(crate) const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
 
 /// The longest address: IPv6 in brackets and quotes.
@@ -99,10 +102,10 @@ impl Heads {
             Purpose::Check(look) => look.selected_by.unwrap_or_default(),
             _ => &[],
         };
-        let is_chosen = |name: &HeaderName| chosen.iter().any(|(chosen, _)| chosen == name);
-        let host = chosen.iter().find(|(name, _)| *name == HOST).and_then(|(_, value)| value.as_ref());
+        let is_chosen =
+            |name: &HeaderName| chosen.iter().any(|(chosen, _)| chosen == name) && variant::selects(name);
         let theirs = host_of(x);
-        out.field(&HOST, &[host.map_or_else(|| self.host(theirs), HeaderValue::as_bytes)]);
+        out.field(&HOST, &[self.host(theirs)]);
         conditions(x, purpose, &mut out);
         let named = if x.fields.has(Field::Connection) { connection_options(&x.headers) } else { Vec::new() };
         for (name, value) in &x.headers {
@@ -114,7 +117,7 @@ impl Heads {
             }
         }
         let has_own = matches!(purpose, Purpose::Check(look) if look.replaces(&COOKIE));
-        if x.version == Version::HTTP_2 && !has_own && !is_chosen(&COOKIE) {
+        if x.version == Version::HTTP_2 && !has_own {
             crumbs(&x.headers, &mut out);
         }
         match purpose {
@@ -320,8 +323,7 @@ impl Look<'_> {
     fn fields(&self, out: &mut Message) {
         for (name, value) in self.selected_by.unwrap_or_default() {
             if let Some(value) = value
-                && *name != HOST
-                && !self.replaces(name)
+                && variant::selects(name)
             {
                 out.field(name, &[value.as_bytes()]);
             }
@@ -346,7 +348,7 @@ pub(crate) fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// Fields of one hop (RFC 9110, Section 7.6.1).
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
     *name == CONNECTION
         || *name == TRANSFER_ENCODING
         || *name == UPGRADE
@@ -361,6 +363,23 @@ pub fn is_sent_on(name: &HeaderName) -> bool {
         && !CONDITIONS.contains(name)
         && !name.as_str().contains('_')
         && !DISGUISES.contains(&name.as_str())
+}
+
+/// What the upstream is told in a field by a request that is sent on for that purpose, all its lines in one.
+pub(crate) fn sent(x: &Exchange, name: &HeaderName, purpose: Purpose<'_>) -> Option<HeaderValue> {
+    let mut lines = x.headers.get_all(name).iter().filter(|value| goes_through(name, value, purpose));
+    let first = lines.next()?;
+    if x.fields.has(Field::Connection) && connection_options(&x.headers).contains(name) {
+        return None;
+    }
+    let Some(second) = lines.next() else { return Some(first.clone()) };
+    let all: Vec<&[u8]> = [first, second].into_iter().chain(lines).map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
+}
+
+/// Conditions of a request, and what they are about.
+pub(crate) fn is_condition(name: &HeaderName) -> bool {
+    CONDITIONS.contains(name)
 }
 
 fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) -> bool {
@@ -388,7 +407,7 @@ fn goes_through(name: &HeaderName, value: &HeaderValue, purpose: Purpose<'_>) ->
 
 /// Gateways of many languages hand `If_Match` and `If-Match` on under one name, so a name with an underscore could say
 /// what was not judged.
-fn is_disguise(name: &HeaderName) -> bool {
+pub(crate) fn is_disguise(name: &HeaderName) -> bool {
     let name = name.as_str();
     if name.starts_with("x-") && DISGUISES.contains(&name) {
         return true;
@@ -451,6 +470,12 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap) {
     for name in ["keep-alive", "proxy-connection"] {
         headers.remove(name);
     }
+}
+
+/// Takes from an answer what was said of content that is not sent, or only in part (RFC 9530, Section 2).
+pub(crate) fn strip_content_digests(headers: &mut HeaderMap) {
+    headers.remove(CONTENT_DIGEST);
+    headers.remove(CONTENT_MD5);
 }
 
 /// Takes the upstream's validators from an answer: on a route where we mint, they never reach clients.

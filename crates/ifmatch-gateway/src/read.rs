@@ -6,12 +6,14 @@ use crate::gateway::{Gateway, now};
 use crate::head::{self, Purpose};
 use crate::outgoing::Outgoing;
 use crate::routes::Route;
-use crate::tag::MintedTag;
+use crate::settings::DigestSource;
+use crate::tag::{MintedTag, Variant};
 use crate::upstream::{Answer, CollectError, ResponseBody, Sending, collect};
+use crate::variant::Unknown;
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, VARY,
+    HeaderValue, IF_RANGE,
 };
 use http::response::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -31,19 +33,6 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 
 /// Memory for content that does not say how long it is, at first, in bytes.
 const UNANNOUNCED_BYTES: usize = 64 << 10;
-
-/// Fields that select a representation but are of the writer itself, or that we settle.
-const NOT_SELECTING: [&str; 9] = [
-    "accept-encoding",
-    "authorization",
-    "cookie",
-    "origin",
-    "host",
-    "access-control-request-method",
-    "access-control-request-headers",
-    "x-forwarded-proto",
-    "forwarded",
-];
 
 /// The content of an answer, as far as it was read.
 pub(crate) enum Taken {
@@ -74,6 +63,8 @@ pub(crate) enum Untagged {
     DigestSource,
     /// As much memory is in use for digests as may be.
     Memory,
+    /// It is out of a cache, and nothing but the count would tell of when.
+    Aged,
 }
 
 impl Untagged {
@@ -83,16 +74,10 @@ impl Untagged {
             Self::TooLarge => "too_large",
             Self::DigestSource => "digest_source",
             Self::Memory => "memory",
+            Self::Aged => "aged",
         }
     }
 }
-
-/// The variant of an answer cannot be told: it varies on everything, or on fields that are too large for
-/// the table of variants.
-pub(crate) struct Unknown;
-
-/// The fields a representation was selected by, with the values of the request.
-pub(crate) type Selecting = Vec<(HeaderName, Option<HeaderValue>)>;
 
 impl Gateway {
     /// GET and HEAD.
@@ -116,7 +101,9 @@ impl Gateway {
             head::strip_validators(&mut head.headers);
             return Ok(Read::Answered(send_whole(x, head, Taken::Passing(Bytes::new(), body)).await));
         }
-        let minted = self.mint(x, route, count, self.variant(x, &head.headers), &head, body).await?;
+        let variant = self.variant(x, route, Purpose::Whole, &head.headers);
+        let parts_fit = digest::is_of_octets(route, &head.headers);
+        let minted = self.mint(x, route, count, variant, &head, body).await?;
         head::strip_validators(&mut head.headers);
         self.advertise(route, &mut head.headers);
         if let (Some(why), Some(policy)) = (minted.untagged, &route.advertised) {
@@ -127,7 +114,7 @@ impl Gateway {
             }
         }
         let digest = minted.hash.as_ref().map(digest::short);
-        let read = self.conditioned(x, head, minted).await?;
+        let read = self.conditioned(x, head, minted, parts_fit).await?;
         if let Read::Answered(response) = &read
             && x.method == Method::GET
         {
@@ -145,7 +132,7 @@ impl Gateway {
         x: &Exchange,
         route: &Route,
         count: u64,
-        variant: Result<Option<u32>, Unknown>,
+        variant: Result<Option<Variant>, Unknown>,
         head: &Parts,
         body: ResponseBody,
     ) -> Result<Minted, Refusal> {
@@ -153,6 +140,10 @@ impl Gateway {
         let Ok(variant) = variant else {
             return Ok(self.untagged(route, Untagged::Variant, passing(body), None));
         };
+        if *route.digest_source() == DigestSource::None && is_aged(&head.headers) {
+            // It may be of before the last write, and the count would say that it is not.
+            return Ok(self.untagged(route, Untagged::Aged, passing(body), None));
+        }
         let tag = MintedTag { epoch: self.state.epoch(), count, digest: None, variant };
         let source = route.digest_source();
         let (content, busy) = if digest::needs_content(source) {
@@ -169,7 +160,7 @@ impl Gateway {
             Taken::Passing(..) => Bytes::new(),
         };
         let hash = digest::needs_content(source).then(|| blake3::hash(&bytes));
-        let digest = digest::of(source, &x.target, &head.headers, &bytes, hash);
+        let digest = self.digest(x, route, &head.headers, &bytes, hash);
         if digest.is_none() {
             return Ok(self.untagged(route, Untagged::DigestSource, content, hash));
         }
@@ -184,6 +175,7 @@ impl Gateway {
             Untagged::TooLarge => &self.stats.untagged_large,
             Untagged::DigestSource => &self.stats.untagged_source,
             Untagged::Memory => &self.stats.untagged_busy,
+            Untagged::Aged => &self.stats.untagged_aged,
         };
         if count.value() == 0 {
             tracing::warn!(
@@ -237,47 +229,21 @@ impl Gateway {
         Ok((taken, false))
     }
 
-    /// Which variant an answer is: the fields it says it was selected by, as the request had them.
-    ///
-    /// # Errors
-    /// It varies on everything, or on fields that are too large for the table of variants.
-    pub(crate) fn variant(&self, x: &Exchange, answer: &HeaderMap) -> Result<Option<u32>, Unknown> {
-        if !answer.contains_key(VARY) {
-            return Ok(None);
-        }
-        let mut selecting: Selecting = Vec::new();
-        for line in answer.get_all(VARY) {
-            for name in
-                line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty())
-            {
-                if name == b"*" {
-                    return Err(Unknown);
-                }
-                let Ok(name) = HeaderName::from_bytes(name) else { continue };
-                let counts = !NOT_SELECTING.contains(&name.as_str());
-                if counts && !selecting.iter().any(|(n, _)| *n == name) {
-                    let value = joined(&x.headers, &name);
-                    selecting.push((name, value));
-                }
-            }
-        }
-        if selecting.is_empty() {
-            return Ok(None);
-        }
-        selecting.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        self.state.variants().intern(&selecting).map(Some).ok_or(Unknown)
-    }
-
     /// Answers the conditions of a read.
     async fn conditioned(
         &self,
         x: &Exchange,
         mut head: Parts,
         minted: Minted,
+        parts_fit: bool,
     ) -> Result<Read<GatewayBody>, Refusal> {
         let Minted { tag, content, .. } = minted;
+        if !self.routes.of(&x.policy).settings.keep_cache {
+            revalidated(&mut head.headers);
+        }
         let Some(tag) = tag else {
-            // What has no tag matches none; a star it matches.
+            // What has no tag has no ranges, and matches none; a star it matches.
+            head.headers.remove(ACCEPT_RANGES);
             let state = Representation { etag: None, last_modified: None, content_bytes: None };
             return Ok(Read::Answered(match x.judge(now()).on_state(&CurrentState::Present(state)) {
                 Outcome::Refused(refusal) => {
@@ -297,13 +263,13 @@ impl Gateway {
         let value = tag.to_value();
         let outcome = {
             let etag = EntityTag::parse(value.as_bytes());
-            let state = Representation { etag, last_modified: None, content_bytes: length };
+            // Whoever has a part of it would put octets of another time beside these.
+            let whole = !parts_fit && x.headers.contains_key(IF_RANGE);
+            let content_bytes = length.filter(|_| !whole);
+            let state = Representation { etag, last_modified: None, content_bytes };
             x.judge(now()).on_state(&CurrentState::Present(state))
         };
         head.headers.insert(ETAG, value);
-        if !self.routes.of(&x.policy).settings.keep_cache {
-            revalidated(&mut head.headers);
-        }
         if length.is_some() {
             head.headers.entry(ACCEPT_RANGES).or_insert(BYTES);
         } else {
@@ -324,6 +290,7 @@ impl Gateway {
                     head.headers.insert(CONTENT_RANGE, value);
                 }
                 head.headers.insert(CONTENT_LENGTH, HeaderValue::from(last - first + 1));
+                head::strip_content_digests(&mut head.headers);
                 Response::from_parts(head, part(content, first, last - first + 1))
             }
             Outcome::Send(Selection::Whole) | Outcome::Perform(_) => send_whole(x, head, content).await,
@@ -374,15 +341,6 @@ pub(crate) fn is_aged(headers: &HeaderMap) -> bool {
     headers.get_all(AGE).iter().any(|age| age.as_bytes().trim_ascii() != b"0")
 }
 
-/// All lines of a field in one, as it selects.
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
-    let first = lines.next()?;
-    let Some(second) = lines.next() else { return Some(first.clone()) };
-    let all: Vec<&[u8]> = [first, second].into_iter().chain(lines).map(HeaderValue::as_bytes).collect();
-    HeaderValue::from_bytes(&all.join(&b", "[..])).ok()
-}
-
 /// Caches in front have to ask before they use it: what they hand out otherwise may be of yesterday.
 fn revalidated(headers: &mut HeaderMap) {
     if !headers.contains_key(CACHE_CONTROL) {
@@ -412,6 +370,7 @@ fn cut(error: &CollectError) -> Refusal {
 async fn not_modified(mut head: Parts, content: Taken) -> Response<GatewayBody> {
     discard(content).await;
     head.status = StatusCode::NOT_MODIFIED;
+    head::strip_content_digests(&mut head.headers);
     for name in [CONTENT_LENGTH, CONTENT_TYPE] {
         head.headers.remove(name);
     }
@@ -420,6 +379,7 @@ async fn not_modified(mut head: Parts, content: Taken) -> Response<GatewayBody> 
 
 async fn send_whole(x: &Exchange, mut head: Parts, content: Taken) -> Response<GatewayBody> {
     if x.method == Method::HEAD {
+        head::strip_content_digests(&mut head.headers);
         let length = match &content {
             Taken::Whole(bytes, _) => Some(bytes.len() as u64),
             Taken::Passing(so_far, rest) => rest.size_hint().exact().map(|left| left + so_far.len() as u64),
@@ -486,7 +446,8 @@ mod tests {
                 headers.insert(CACHE_CONTROL, HeaderValue::from_static(before));
             }
             revalidated(&mut headers);
-            assert_eq!(joined(&headers, &CACHE_CONTROL).unwrap(), after);
+            let all: Vec<_> = headers.get_all(CACHE_CONTROL).iter().map(|v| v.to_str().unwrap()).collect();
+            assert_eq!(all.join(", "), after);
         }
     }
 }

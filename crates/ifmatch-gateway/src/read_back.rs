@@ -1,6 +1,5 @@
 //! What a write made of its resource, read inside its turn: so that its answer can tell the new tag.
 
-use crate::digest;
 use crate::gateway::Gateway;
 use crate::head::{self, Look, Purpose};
 use crate::read::{is_aged, is_present};
@@ -9,12 +8,28 @@ use crate::tag::MintedTag;
 use crate::upstream::{Sending, collect};
 use crate::write::{Forward, PREFERENCE_APPLIED};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, HeaderName, HeaderValue};
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_TYPE,
+    HeaderName, HeaderValue, VARY,
+};
 use http::response::Parts;
 use http::{Method, StatusCode};
 use ifmatch_guard::Exchange;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// What an answer says of the representation in it, and nothing else.
+const OF_CONTENT: [HeaderName; 9] = [
+    CONTENT_TYPE,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_DISPOSITION,
+    VARY,
+    head::CONTENT_DIGEST,
+    head::CONTENT_MD5,
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+];
 
 impl Gateway {
     /// Whether the route or the client wants the answer to tell the new tag, and it is to be had.
@@ -29,17 +44,17 @@ impl Gateway {
     pub(crate) async fn read_back(&self, forward: &Forward, head: &Parts) -> Option<ReadBack> {
         let (x, route) = (&forward.x, &forward.route);
         let shown = is_shown(forward, head);
-        let request = || self.outgoing(x, &Method::GET, Purpose::Check(Look::default()), Sending::empty());
+        let purpose = Purpose::Check(Look::default());
+        let request = || self.outgoing(x, &Method::GET, purpose, Sending::empty());
         let time = route.settings.check_max.unwrap_or(self.settings.times.check_max);
         let read = tokio::time::timeout(time, async {
             let answer = self.fetch(request, time).await.ok()?;
             let (mut head, body) = answer.response.into_parts();
             head::clean_answer(&mut head.headers);
             let present = is_present(head.status) && !is_aged(&head.headers);
-            let variant = self.variant(x, &head.headers);
+            let variant = self.variant(x, route, purpose, &head.headers);
             let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;
-            let source = route.digest_source();
-            let digest = Some(digest::of(source, &x.target, &head.headers, &content, None)?);
+            let digest = Some(self.digest(x, route, &head.headers, &content, None)?);
             let variant = variant.ok()?;
             head::strip_validators(&mut head.headers);
             let tag = MintedTag { epoch: self.state.epoch(), count: 0, digest, variant };
@@ -54,6 +69,10 @@ impl Gateway {
 
 /// Whether the client wants the new representation as the answer, and does not have it yet.
 fn is_shown(forward: &Forward, head: &Parts) -> bool {
+    // A 205 has no content (RFC 9110, Section 15.3.6).
+    if head.status == StatusCode::RESET_CONTENT {
+        return false;
+    }
     let wanted = forward
         .x
         .headers
@@ -80,12 +99,7 @@ pub(crate) fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
     if head.status == StatusCode::NO_CONTENT {
         head.status = StatusCode::OK;
     }
-    for name in [
-        http::header::CONTENT_TYPE,
-        http::header::CONTENT_ENCODING,
-        http::header::CONTENT_LANGUAGE,
-        http::header::VARY,
-    ] {
+    for name in OF_CONTENT {
         head.headers.remove(&name);
         for value in read.headers.get_all(&name) {
             head.headers.append(name.clone(), value.clone());
@@ -93,7 +107,9 @@ pub(crate) fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
     }
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
-    if let Ok(location) = HeaderValue::try_from(x.target.path()) {
+    head.headers.remove(CONTENT_LOCATION);
+    let named = head::canonical(&x.target).and_then(|target| HeaderValue::try_from(target.as_str()).ok());
+    if let Some(location) = named {
         head.headers.insert(CONTENT_LOCATION, location);
     }
 }

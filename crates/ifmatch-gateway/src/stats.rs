@@ -67,6 +67,8 @@ pub struct Stats {
     pub untagged_source: Count,
     /// The same: as many bytes are held for digests as may be.
     pub untagged_busy: Count,
+    /// The same: out of a cache, where only the count tells versions apart.
+    pub untagged_aged: Count,
     /// Tags minted.
     pub minted: Count,
     /// Writes forwarded.

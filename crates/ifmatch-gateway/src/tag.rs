@@ -1,7 +1,7 @@
 //! The minted entity-tag: `"<epoch>-<count>[-<digest>][-<variant>]"`, each part in hexadecimal digits.
 //!
 //! The count protects writers that come through the gateway, the digest detects those that go around it, and the variant
-//! tells the check what the tag's holder read. A tag is never newer than its content: the count is read before the
+//! tells the check what the tag's holder read, or only tells variants apart where no check looks at them. A tag is never newer than its content: the count is read before the
 //! request for the content is forwarded.
 
 use http::header::HeaderValue;
@@ -12,10 +12,40 @@ const EPOCH_DIGITS: usize = 16;
 /// Digits of the digest: 128 bits. No other optional part is as long.
 const DIGEST_DIGITS: usize = 32;
 /// The longest tag: both quotes, a count and a variant of all digits, and three hyphens.
-const TEXT_BYTES_MAX: usize = 2 + EPOCH_DIGITS + 16 + DIGEST_DIGITS + 8 + 3;
+const TEXT_BYTES_MAX: usize = 2 + EPOCH_DIGITS + 16 + DIGEST_DIGITS + 16 + 3;
+/// In every hash that tells variants apart, so that none is a number of the table.
+const APART: u64 = 1 << 63;
 
 /// 128 bits of BLAKE3 over the target and what the route takes the digest of.
 pub type Digest = [u8; 16];
+
+/// Which request fields the content was selected by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Variant {
+    /// Those under this number in the table of variants.
+    Stored(u32),
+    /// Nobody has to know which: a keyed hash of them, made by [`Variant::apart`].
+    Apart(u64),
+}
+
+impl Variant {
+    /// A variant that is only told apart from others.
+    pub(crate) fn apart(hash: u64) -> Self {
+        Self::Apart(hash | APART)
+    }
+
+    fn of_number(number: u64) -> Option<Self> {
+        let stored = u32::try_from(number).ok().map(Self::Stored);
+        stored.or_else(|| (number & APART != 0).then_some(Self::Apart(number)))
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            Self::Stored(number) => number.into(),
+            Self::Apart(hash) => hash,
+        }
+    }
+}
 
 /// What a minted tag says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +57,7 @@ pub struct MintedTag {
     /// The digest, unless only the gateway's clients write.
     pub digest: Option<Digest>,
     /// Which request fields the content was selected by, if it varies.
-    pub variant: Option<u32>,
+    pub variant: Option<Variant>,
 }
 
 impl MintedTag {
@@ -46,7 +76,7 @@ impl MintedTag {
             next = parts.next();
         }
         if let Some(variant) = next {
-            minted.variant = Some(u32::try_from(hexadecimal(variant)?).ok()?);
+            minted.variant = Some(Variant::of_number(hexadecimal(variant)?)?);
         }
         // Only what we would have written ourselves is ours.
         let is_ours = parts.next().is_none() && minted.text().opaque() == tag.opaque();
@@ -73,7 +103,7 @@ impl MintedTag {
         }
         if let Some(variant) = self.variant {
             text.push(b'-');
-            text.push_hexadecimal(variant.into(), 1);
+            text.push_hexadecimal(variant.number(), 1);
         }
         text.push(b'"');
         text
@@ -128,7 +158,14 @@ mod tests {
     #[test]
     fn a_tag_says_what_went_into_it() {
         for digest in [None, Some([0; 16]), Some([0xab; 16])] {
-            for variant in [None, Some(0), Some(7), Some(u32::MAX)] {
+            for variant in [
+                None,
+                Some(Variant::Stored(0)),
+                Some(Variant::Stored(7)),
+                Some(Variant::Stored(u32::MAX)),
+                Some(Variant::apart(0)),
+                Some(Variant::apart(u64::MAX)),
+            ] {
                 for (epoch, count) in [(0, 0), (1, 10), (u64::MAX, u64::MAX)] {
                     let minted = MintedTag { epoch, count, digest, variant };
                     let value = minted.to_value();
@@ -142,12 +179,16 @@ mod tests {
     fn a_tag_is_written_as_documented() {
         let value = |count, digest, variant| MintedTag { epoch: 0xfe, count, digest, variant }.to_value();
         assert_eq!(value(0, None, None), "\"00000000000000fe-0\"");
-        assert_eq!(value(0x10a, None, Some(0)), "\"00000000000000fe-10a-0\"");
+        assert_eq!(value(0x10a, None, Some(Variant::Stored(0))), "\"00000000000000fe-10a-0\"");
         let mut digest = [0; 16];
         (digest[0], digest[15]) = (0x0b, 0xc0);
         assert_eq!(
-            value(u64::MAX, Some(digest), Some(u32::MAX)),
+            value(u64::MAX, Some(digest), Some(Variant::Stored(u32::MAX))),
             "\"00000000000000fe-ffffffffffffffff-0b0000000000000000000000000000c0-ffffffff\""
+        );
+        assert_eq!(
+            value(u64::MAX, Some(digest), Some(Variant::apart(u64::MAX))),
+            "\"00000000000000fe-ffffffffffffffff-0b0000000000000000000000000000c0-ffffffffffffffff\""
         );
     }
 
@@ -168,6 +209,7 @@ mod tests {
             "\"0000000000000001-a-7-7\"",
             "\"0000000000000001-a-abababababababababababababababab-7-7\"",
             "\"0000000000000001-a-fffffffff\"",
+            "\"0000000000000001-a-7fffffffffffffff\"",
         ] {
             assert_eq!(parse(other), None, "{other}");
         }

@@ -83,6 +83,7 @@ impl Collector for GatewayMetrics {
             ("variant", &stats.untagged_variant),
             ("digest_source", &stats.untagged_source),
             ("memory", &stats.untagged_busy),
+            ("aged", &stats.untagged_aged),
         ] {
             let labels = [("reason", reason)];
             ConstCounter::new(count.value()).encode(untagged.encode_family(&labels)?)?;

@@ -40,6 +40,10 @@ pub fn route_remarks(route: &RouteSettings, settings: &Settings) -> Vec<String> 
             "The upstream must compare and set in one step; the gateway cannot see whether it does."
                 .to_owned(),
         ),
+        (_, Evaluate::Gateway) if route.writers == Writers::GatewayOnly => all.push(
+            "Only a write of a path itself moves its tag: no listing or page that shows other resources belongs here."
+                .to_owned(),
+        ),
         (_, Evaluate::Gateway) => all.extend(digest_remark(route, settings)),
     }
     all.extend(identity_remark(route));
@@ -52,7 +56,7 @@ pub fn route_remarks(route: &RouteSettings, settings: &Settings) -> Vec<String> 
 fn digest_remark(route: &RouteSettings, settings: &Settings) -> Option<String> {
     let bytes = route.digest_bytes_max.unwrap_or(settings.bounds.digest_bytes_max);
     let digested = matches!(route.digest, DigestSource::Content | DigestSource::Json(_));
-    (digested && route.writers == Writers::Any).then(|| {
+    digested.then(|| {
         let size = shown_size(u64::try_from(bytes).unwrap_or(u64::MAX));
         format!(
             "Representations over {size} get no tag and so cannot be written; for those set writers = \

@@ -484,3 +484,14 @@ fn the_page_about_it_is_right() {
 fn levels_have_names() {
     assert_eq!([Level::Error, Level::Warning, Level::Note].map(Level::name), ["error", "warning", "note"]);
 }
+
+#[test]
+fn where_only_the_count_tells_versions_apart_it_is_said_what_does_not_belong_there() {
+    let upstream = Origin { host: "127.0.0.1".into(), port: 1 };
+    let settings = Settings { mode: Mode::Enforce, ..Settings::new(upstream, "state".into()) };
+    let said = |route: RouteSettings| file::route_remarks(&route, &settings).join(" ");
+    let any = RouteSettings::new("a", "/a/{*b}");
+    let only = RouteSettings { writers: Writers::GatewayOnly, ..any.clone() };
+    assert!(said(only.clone()).contains("no listing") && !said(only).contains("no tag"));
+    assert!(!said(any.clone()).contains("no listing") && said(any).contains("no tag"));
+}

@@ -7,6 +7,7 @@ mod adversary;
 mod ambiguous;
 mod answers;
 mod s1_evaluate;
+mod s2_identity;
 mod s2_reads;
 mod s2_tags;
 mod s2_variants;

@@ -185,3 +185,79 @@ fn all_memory_for_digests_in_use_means_no_tag_and_is_counted() {
     assert_eq!((read.text().as_str(), read.values("etag").len()), ("123456", 0));
     assert_eq!(rig.stats().untagged_busy.value(), 1);
 }
+
+#[test]
+fn what_a_tag_does_not_vouch_for_octet_by_octet_is_not_taken_for_the_rest_of_a_part() {
+    use ifmatch_gateway::settings::DigestSource;
+    use ifmatch_testkit::upstream::Tags;
+    for (digest, tags, fits) in [
+        (DigestSource::Etag, Tags::Fixed("W/\"v1\"".into()), false),
+        (DigestSource::Etag, Tags::Fixed("\"v1\"".into()), true),
+        (DigestSource::Json("/version".into()), Tags::Absent, false),
+        (DigestSource::LastModified, Tags::Absent, false),
+        (DigestSource::None, Tags::Absent, false),
+        (DigestSource::Content, Tags::Absent, true),
+    ] {
+        let rig = rigged(|plan| plan.route(|route| route.digest = digest.clone()));
+        rig.upstream.habits("/a", Habits { tags, ..Habits::default() });
+        rig.upstream.set("/a", br#"{"version":1,"seen":1}"#);
+        let tag = rig.tag("/a");
+        let range = |range| read(&rig, "GET", &[("Range", range), ("If-Range", &tag)]).status;
+        assert_eq!(range("bytes=0-1"), if fits { 206 } else { 200 }, "{digest:?}");
+        assert_eq!(range("bytes=99-"), if fits { 416 } else { 200 }, "{digest:?}");
+        // A part of what is there now can be had.
+        assert_eq!(read(&rig, "GET", &[("Range", "bytes=0-1")]).status, 206);
+        assert_eq!(read(&rig, "GET", &[("If-None-Match", &tag)]).status, 304);
+        done(&rig.put("/a", &tag, "{}"));
+    }
+}
+
+#[test]
+fn what_is_said_of_the_whole_content_is_not_said_of_a_part_or_of_none() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"0123456789");
+    let digests = Course::usual().field("Content-Digest", "sha-256=:x:").field("Content-MD5", "x");
+    rig.upstream.always("GET", "/a", digests.field("Repr-Digest", "sha-256=:x:"));
+    let tag = rig.tag("/a");
+    for (method, fields, status, stays) in [
+        ("GET", &[][..], 200, true),
+        ("GET", &[("Range", "bytes=0-1")], 206, false),
+        ("GET", &[("If-None-Match", &*tag)], 304, false),
+        ("HEAD", &[], 200, false),
+    ] {
+        let answer = read(&rig, method, fields);
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.value("content-digest").is_some(), stays, "{status}");
+        assert_eq!(answer.value("content-md5").is_some(), stays, "{status}");
+        assert!(answer.value("repr-digest").is_some());
+    }
+}
+
+#[test]
+fn what_a_cache_gave_has_no_tag_where_only_the_count_would_say_of_when_it_is() {
+    use ifmatch_testkit::upstream::Cache;
+    let rig = gateway_only();
+    rig.upstream.habits("/a", Habits { cache: Cache::Honest(30), ..Habits::default() });
+    rig.upstream.set("/a", b"one");
+    done(&rig.put("/a", &rig.tag("/a"), "two"));
+    let aged = rig.get("/a");
+    assert_eq!((aged.text().as_str(), aged.value("age"), aged.value("etag")), ("one", Some("30"), None));
+    assert!(aged.value("precondition-policy").is_none_or(|told| told.contains("untagged=aged")));
+    assert_eq!(rig.stats().untagged_aged.value(), 1);
+    // As a client is told to ask that was refused.
+    let fresh = rig.ask("GET", "/a", &[("Cache-Control", "no-cache")], "");
+    assert_eq!(fresh.text(), "two");
+    done(&rig.put("/a", &tag_of(&fresh), "three"));
+}
+
+#[test]
+fn what_has_no_tag_has_no_ranges_and_caches_are_told_to_ask() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"one");
+    let untagged = Course::usual().field("Vary", "*").field("Accept-Ranges", "bytes");
+    rig.upstream.always("GET", "/a", untagged.field("Cache-Control", "max-age=60"));
+    let answer = read(&rig, "GET", &[("Range", "bytes=0-1")]);
+    assert_eq!((answer.status, answer.value("etag"), answer.value("accept-ranges")), (200, None, None));
+    let said: Vec<_> = answer.values("cache-control").into_iter().map(String::from_utf8_lossy).collect();
+    assert_eq!(said.join(", "), "max-age=60, no-cache");
+}

@@ -1,7 +1,7 @@
 //! Tags in answers to writes, and routes that only clients of the gateway write.
 
 use super::*;
-use ifmatch_testkit::upstream::{Course, Point, Shows, Stores};
+use ifmatch_testkit::upstream::{Answer, Course, Point, Shows, Stores};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -227,4 +227,62 @@ fn what_the_upstream_itself_returns_as_preferred_gets_its_tag_without_a_read() {
     // The check, and nothing after the write.
     assert_eq!((answer.text().as_str(), rig.upstream.count("GET")), ("[1]", reads + 1));
     assert_eq!(tag_of(&answer), rig.tag("/a"));
+}
+
+#[test]
+fn a_representation_that_was_read_back_says_of_itself_what_its_read_said() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"{}");
+    let read = Course::usual().field("Content-Digest", "sha-256=:r:").field("Repr-Digest", "sha-256=:r:");
+    rig.upstream.always("GET", "*", read);
+    let tag = rig.tag("/a?id=7");
+    let written = Course::usual().field("Content-Digest", "sha-256=:w:").field("Content-Location", "/w");
+    let written = written.field("Digest", "SHA-256=w").field("Content-Disposition", "attachment");
+    rig.upstream.next("PUT", "*", written.field("X-Own", "w"));
+    let fields = [("If-Match", &*tag), ("Prefer", "return=representation")];
+    let answer = rig.ask("PUT", "/a?id=7", &fields, "[1]");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "[1]"));
+    assert_eq!(answer.value("content-location"), Some("/a?id=7"));
+    for (name, value) in [
+        ("content-digest", Some("sha-256=:r:")),
+        ("repr-digest", Some("sha-256=:r:")),
+        ("digest", None),
+        ("content-disposition", None),
+        ("x-own", Some("w")),
+    ] {
+        assert_eq!(answer.value(name), value, "{name}");
+    }
+}
+
+#[test]
+fn an_answer_that_has_no_content_stays_as_it_is_whatever_is_preferred() {
+    for (status, shown) in [(204, true), (205, false), (200, true)] {
+        let rig = enforced();
+        rig.upstream.set("/a", b"{}");
+        let tag = rig.tag("/a");
+        let nothing = Answer::Status(status, Vec::new(), Vec::new());
+        rig.upstream.next("PUT", "/a", Course::applied_then(status).answer(nothing));
+        let fields = [("If-Match", &*tag), ("Prefer", "return=representation")];
+        let answer = rig.ask("PUT", "/a", &fields, "[1]");
+        done(&answer);
+        assert_eq!(rig.upstream.text("/a").unwrap(), "[1]");
+        assert_eq!(answer.status, if shown { 200 } else { status });
+        assert_eq!(answer.text(), if shown { "[1]" } else { "" });
+        assert_eq!(answer.value("etag").is_some(), shown);
+    }
+}
+
+#[test]
+fn what_the_upstream_returns_under_a_coding_gets_no_tag() {
+    let rig = enforced();
+    rig.upstream.habits("/a", Habits { shows: Shows::Representation, ..Habits::default() });
+    rig.upstream.set("/a", b"{}");
+    let tag = rig.tag("/a");
+    let course = Course::usual().field("Preference-Applied", "return=representation");
+    rig.upstream.next("PUT", "/a", course.field("Content-Encoding", "gzip"));
+    let fields = [("If-Match", &*tag), ("Prefer", "return=representation")];
+    let answer = rig.ask("PUT", "/a", &fields, "[1]");
+    done(&answer);
+    assert_eq!(answer.value("etag"), None);
+    done(&rig.put("/a", &rig.tag("/a"), "[2]"));
 }
