@@ -3,7 +3,7 @@
 use crate::gateway::Gateway;
 use crate::head::{self, Purpose};
 use crate::routes::Route;
-use crate::settings::Identity;
+use crate::settings::{DigestSource, Identity};
 use crate::tag::Variant;
 use http::HeaderMap;
 use http::header::{
@@ -79,9 +79,9 @@ impl Gateway {
                 }
             }
         }
-        // Where a check reads, it reads in the writer's name, and compares. Where there is none, the tags of what two askers
-        // are shown have nothing else that would tell them apart (RFC 9110, Section 8.8.3).
-        if route.is_exclusive() && asker.iter().any(|(_, value)| value.is_some()) {
+        // Where a check compares what it reads, it reads in the writer's name. Where nothing is compared, the tags of what two
+        // askers are shown have nothing else that would tell them apart (RFC 9110, Section 8.8.3).
+        if *route.digest_source() == DigestSource::None && asker.iter().any(|(_, value)| value.is_some()) {
             selecting.append(&mut asker);
             sort(&mut selecting);
             return Ok(Some(Variant::apart(self.hashed(&selecting))));

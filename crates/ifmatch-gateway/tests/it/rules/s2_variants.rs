@@ -244,3 +244,17 @@ fn what_does_not_select_is_not_sent_in_a_check_even_if_the_table_has_it() {
     assert_eq!((check.method.as_str(), check.value("authorization")), ("GET", Some("writer")));
     assert!(["range", "x-http-method-override"].iter().all(|name| check.value(name).is_none()));
 }
+
+#[test]
+fn where_the_digest_is_of_nothing_what_varies_on_who_asks_has_a_tag_for_each_as_well() {
+    use ifmatch_gateway::settings::DigestSource;
+    let rig = rigged(|plan| plan.route(|route| route.digest = DigestSource::None));
+    rig.upstream.set("/a", b"one");
+    rig.upstream.always("GET", "/a", Course::usual().field("Vary", "Authorization"));
+    let (alice, bob) = (("Authorization", "Bearer a"), ("Authorization", "Bearer b"));
+    let tag = tag_of(&rig.ask("GET", "/a", &[alice], ""));
+    let read = |who| rig.ask("GET", "/a", &[who, ("If-None-Match", &tag)], "").status;
+    assert_eq!((read(alice), read(bob)), (304, 200));
+    done(&rig.ask("PUT", "/a", &[bob, ("If-Match", &tag)], "two"));
+    stale(&rig.ask("PUT", "/a", &[alice, ("If-Match", &tag)], "three"));
+}
