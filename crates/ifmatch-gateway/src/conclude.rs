@@ -8,7 +8,7 @@ use crate::read_back::{ReadBack, represent};
 use crate::refusals;
 use crate::state::Kind;
 use crate::tag::MintedTag;
-use crate::upstream::{Answer, CollectError, Collected, ResponseBody, collect, collect_ready};
+use crate::upstream::{Answer, CollectError, Collected, ResponseBody, collect_ready, collect_within};
 use crate::write::{
     ANSWER_WHOLE_BYTES_MAX, Forward, PREFERENCE_APPLIED, REPORT_ONLY, Said, outcome_of, said,
 };
@@ -20,6 +20,7 @@ use http_body::Body;
 use ifmatch_core::{Code, Mode, Refusal};
 use ifmatch_guard::{Acted, Field};
 use std::future::Future;
+use std::sync::Arc;
 
 impl Gateway {
     /// The head of an answer is there. What is done with it at once is done outside of the future, which has no room for it.
@@ -43,7 +44,8 @@ impl Gateway {
             let collected = if streams && says == Said::Yes && !early {
                 collect_ready(body, ANSWER_WHOLE_BYTES_MAX).await
             } else {
-                collect(body, ANSWER_WHOLE_BYTES_MAX).await
+                let time = self.answer_whole_max(&forward.route);
+                collect_within(body, ANSWER_WHOLE_BYTES_MAX, time).await
             };
             match collected {
                 Ok(collected)
@@ -72,7 +74,7 @@ impl Gateway {
                     head.headers.remove(TRAILER);
                     let cause = format!("its answer, {}, does not say what became of it", head.status);
                     let refusal = refusals::unknown(&cause, self.late_write_max(&forward.route));
-                    self.in_doubt(&mut forward);
+                    drop(self.in_doubt(&mut forward));
                     Acted::Unknown(
                         refusal,
                         Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
@@ -82,10 +84,13 @@ impl Gateway {
                     self.pump(forward, head, so_far, *rest)
                 }
                 Err(error) => {
-                    let cause = match error {
+                    let cause = match &error {
                         CollectError::Idle => "its answer stopped in the middle",
-                        CollectError::Cut(_) | CollectError::More { .. } => "its answer was cut",
+                        CollectError::Cut(_) => "its answer was cut",
+                        CollectError::More { .. } => "its answer was not there as a whole in time",
                     };
+                    // With the connection, if there still is one: the time of doubt counts from its end.
+                    drop(error);
                     *self.unknown(&mut forward, cause)
                 }
             }
@@ -130,7 +135,7 @@ impl Gateway {
         }
     }
 
-    /// A long answer goes to the client as it comes.
+    /// A long answer goes to the client as it comes, and as long as it comes. The turn waits for its end, but not for ever.
     fn pump(
         &self,
         mut forward: Box<Forward>,
@@ -140,23 +145,21 @@ impl Gateway {
     ) -> Acted<GatewayBody> {
         let says = said(head.status);
         self.note(&forward, outcome_of(says, self.late_write_max(&forward.route)), None);
-        let in_flight = forward.in_flight.take();
-        let (turns, protection) = (forward.turns, forward.protection);
         let late = self.late_write_max(&forward.route);
-        let body = pump::drained(
-            so_far,
-            rest,
-            self.settings.bounds.answer_bytes_max,
-            &self.answers,
-            move |complete| {
-                match in_flight {
-                    Some(in_flight) if complete => drop(in_flight.end(says != Said::No)),
-                    Some(in_flight) => in_flight.doubt(late),
-                    None => {}
-                }
-                drop(turns);
-            },
-        );
+        let open = pump::Open {
+            in_flight: forward.in_flight.take(),
+            turns: Some(forward.turns),
+            changes: says != Said::No,
+            late,
+            state: Arc::clone(&self.state),
+            overdue: None,
+        };
+        let bounds = pump::Bounds {
+            bytes_max: self.settings.bounds.answer_bytes_max,
+            time_max: self.answer_max(&forward.route),
+        };
+        let protection = forward.protection;
+        let body = pump::drained(so_far, rest, bounds, &self.answers, open);
         let response = Response::from_parts(head, body);
         if says == Said::Yes {
             Acted::Applied(response, protection)

@@ -5,7 +5,7 @@ use crate::gateway::{Gateway, Unsent, now};
 use crate::head::{self, Purpose};
 use crate::read::sending;
 use crate::routes::Route;
-use crate::upstream::{CollectError, collect};
+use crate::upstream::{CollectError, collect_within};
 use crate::write::{ANSWER_WHOLE_BYTES_MAX, REPORT_ONLY, Said, said};
 use http::Response;
 use ifmatch_core::{Code, Mode, Protection, Refusal};
@@ -43,14 +43,19 @@ impl Gateway {
                 if says != Said::No {
                     self.state.advance(counter);
                 }
-                let response = match collect(body, ANSWER_WHOLE_BYTES_MAX).await {
-                    Ok(collected) => Some(Response::from_parts(head, GatewayBody::from(collected.bytes))),
+                let time = self.answer_whole_max(route);
+                let mut is_complete = false;
+                let response = match collect_within(body, ANSWER_WHOLE_BYTES_MAX, time).await {
+                    Ok(collected) => {
+                        is_complete = true;
+                        Some(Response::from_parts(head, GatewayBody::from(collected.bytes)))
+                    }
                     Err(CollectError::More { so_far, rest }) => {
                         Some(Response::from_parts(head, GatewayBody::chained(so_far, *rest)))
                     }
                     Err(CollectError::Cut(_) | CollectError::Idle) => None,
                 };
-                if says == Said::No && response.is_none() {
+                if says == Said::No && !is_complete {
                     // Only a complete one says that nothing changed.
                     self.state.advance(counter);
                 }

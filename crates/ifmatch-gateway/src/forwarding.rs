@@ -4,12 +4,13 @@ use crate::gateway::{ATTEMPTS_MAX, Gateway, Unsent};
 use crate::head::Purpose;
 use crate::read::sending;
 use crate::refusals;
+use crate::state::Awaited;
 use crate::upstream::{Answer, Fresh, Message, Pending, SendError, SendErrorKind, collect};
 use crate::write::{ANSWER_WHOLE_BYTES_MAX, Forward, Said, said};
 use ifmatch_core::Refusal;
 use ifmatch_guard::Content;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// Why there is no answer to a write.
 pub(crate) enum Lost {
@@ -37,6 +38,8 @@ impl Gateway {
             // It broke while it was being written.
             Err(Unsent::After(error)) => return Err(Lost::After(error, None)),
         };
+        // Once it is given up nothing of it may arrive any more: how long it is in doubt counts from then.
+        pending.cut_when_dropped();
         self.stats.forwarded.add();
         let head = pending.head(self.answer_max(&forward.route)).await;
         self.stats.route(forward.x.policy.ordinal).upstream_durations.add(began.elapsed());
@@ -58,21 +61,26 @@ impl Gateway {
         }
     }
 
-    /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer.
-    pub(crate) fn wait_on(&self, id: u64, mut pending: Pending, time: Duration) {
-        let state = Arc::clone(&self.state);
+    /// The client was told that nobody knows; if the answer comes after all, nobody has to wait any longer. `time` is as long
+    /// as the write is in doubt: then the connection is cut, and only then others go on.
+    pub(crate) fn wait_on(awaited: Awaited, pending: Box<Pending>, time: Duration) {
         drop(tokio::spawn(async move {
-            let Ok(answer) = pending.head(time).await else { return };
-            let (status, early) = (answer.response.status(), !answer.all_content_sent());
-            let complete = collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await;
-            let ends = match said(status) {
-                Said::No => true,
-                Said::Yes | Said::Perhaps => !early && complete.is_ok(),
-                Said::Nothing => false,
-            };
-            if ends {
-                state.settle(id);
+            if timeout(time, is_concluded(pending, time)).await.is_ok_and(|ends| ends) {
+                awaited.settle();
             }
         }));
     }
+}
+
+/// Whether the answer comes, completely, and says what became of the write.
+async fn is_concluded(mut pending: Box<Pending>, time: Duration) -> bool {
+    let Ok(answer) = pending.head(time).await else { return false };
+    let (status, early) = (answer.response.status(), !answer.all_content_sent());
+    let complete = collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await.is_ok();
+    complete
+        && match said(status) {
+            Said::No => true,
+            Said::Yes | Said::Perhaps => !early,
+            Said::Nothing => false,
+        }
 }

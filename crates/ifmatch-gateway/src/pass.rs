@@ -187,7 +187,7 @@ impl Gateway {
             return Ok(Passed::Read(Response::from_parts(head, body)));
         }
         let says = said(status);
-        if says == Said::No {
+        if says == Said::No && body.is_complete() {
             ends.counter = None;
         }
         if watched {
@@ -198,7 +198,7 @@ impl Gateway {
             x.note(self.watching.wrote(&x, named, &Written { began, content, outcome, judged: false }));
         }
         // The exchange ends with its answer.
-        let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends) }));
+        let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends), says }));
         let response = Response::from_parts(head, body);
         Ok(Passed::Acted(match says {
             Said::Yes => Acted::Applied(
@@ -280,13 +280,19 @@ fn tunnel(x: &Exchange, answer: Answer, protocol: HeaderValue) -> Result<Respons
 /// Holds the end of an exchange until its answer has gone by.
 struct Ending {
     ends: Option<Ends>,
+    says: Said,
 }
 
 impl Tap for Ending {
     fn data(&mut self, _: &Bytes) {}
 
     fn complete(&mut self) {
-        self.ends = None;
+        if let Some(mut ends) = self.ends.take()
+            && self.says == Said::No
+        {
+            // All of it is there: nothing changed.
+            ends.counter = None;
+        }
     }
 }
 

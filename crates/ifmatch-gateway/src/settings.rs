@@ -52,7 +52,8 @@ pub struct Times {
     pub connect_max: Duration,
     /// For the whole check read; default 10 s. Past it: 503 `validator_unavailable`.
     pub check_max: Duration,
-    /// From the last byte of a request to the head of its answer; default 60 s. Past it: 504.
+    /// From the last byte of a request to the head of its answer; default 60 s. Past it: 504. Also how long a turn waits for
+    /// the rest of a long answer to a write. Past it: the write is in doubt, and the answer goes on for a client that is there.
     pub answer_max: Duration,
     /// Between two pieces of content, in either direction; default 60 s.
     pub idle_max: Duration,

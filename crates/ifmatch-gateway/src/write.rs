@@ -8,9 +8,9 @@ use crate::head::{self, Look, Purpose};
 use crate::names::Name;
 use crate::refusals;
 use crate::routes::Route;
-use crate::state::{Entry, InFlight, Kind, NotBegun};
+use crate::state::{Awaited, Entry, InFlight, Kind, NotBegun};
 use crate::tag::Digest;
-use crate::upstream::{Answer, SendErrorKind, Sending, collect};
+use crate::upstream::{Answer, SendErrorKind, Sending, collect_within};
 use crate::watch::Outcome as WriteOutcome;
 use crate::watching::Written;
 use bytes::Bytes;
@@ -24,6 +24,9 @@ use std::time::{Duration, Instant};
 
 /// An answer to a write up to this long is received completely before the client hears of it, in bytes.
 pub(crate) const ANSWER_WHOLE_BYTES_MAX: usize = 1 << 20;
+
+/// For so long after its head; what comes later is handed on as it comes. Never longer than `answer_max`.
+const ANSWER_WHOLE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// What [`Gateway::sent`] leaves behind.
 const SENT: &str = "a write that was sent has its answer or an end";
@@ -347,7 +350,8 @@ impl Gateway {
         })?;
         let status = answer.response.status();
         let is_aged = crate::read::is_aged(answer.response.headers());
-        drop(collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await);
+        let time = self.answer_whole_max(route);
+        drop(collect_within(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX, time).await);
         match status.as_u16() {
             _ if is_aged => Err(refusals::unavailable("a cache answered for the Destination")),
             404 | 410 => Ok(()),
@@ -447,14 +451,15 @@ impl Gateway {
                 Err(refused(refusal))
             }
             Err(Lost::After(error, pending)) => {
-                let id = forward.in_flight.as_ref().map(InFlight::id);
-                let unknown = self.unknown(forward, &error.to_string());
-                if let Some(pending) = pending.filter(|_| error.kind == SendErrorKind::TimedOut)
-                    && let Some(id) = id
-                {
-                    self.wait_on(id, *pending, self.late_write_max(&forward.route));
+                // What has not left by now never will: the connection is cut before the time of doubt begins.
+                let answerable = error.kind == SendErrorKind::TimedOut;
+                let pending = pending.filter(|pending| answerable && pending.has_left());
+                let late = self.late_write_max(&forward.route);
+                let refusal = refusals::unknown(&error.to_string(), late);
+                if let (Some(awaited), Some(pending)) = (self.in_doubt(forward), pending) {
+                    Self::wait_on(awaited, pending, late);
                 }
-                Err(unknown)
+                Err(Box::new(Acted::Unknown(refusal, None)))
             }
         }
     }
@@ -462,7 +467,8 @@ impl Gateway {
     /// Takes the rest of an answer by which the upstream refuses the write.
     async fn refused_completely(&self, forward: &mut Forward) -> Result<(), Ended> {
         let Some(answer) = forward.answer.take() else { return Ok(()) };
-        match collect(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX).await {
+        let time = self.answer_whole_max(&forward.route);
+        match collect_within(answer.response.into_body(), ANSWER_WHOLE_BYTES_MAX, time).await {
             Ok(_) => Ok(()),
             Err(_) => Err(self.unknown(forward, "its answer was cut")),
         }
@@ -471,17 +477,22 @@ impl Gateway {
     /// The client is told that nobody knows, and the others wait.
     pub(crate) fn unknown(&self, forward: &mut Forward, cause: &str) -> Ended {
         let refusal = refusals::unknown(cause, self.late_write_max(&forward.route));
-        self.in_doubt(forward);
+        drop(self.in_doubt(forward));
         Box::new(Acted::Unknown(refusal, None))
     }
 
-    pub(crate) fn in_doubt(&self, forward: &mut Forward) {
+    /// The result is for whoever goes on waiting for the answer.
+    pub(crate) fn in_doubt(&self, forward: &mut Forward) -> Option<Awaited> {
         self.stats.unknown.add();
         let late = self.late_write_max(&forward.route);
-        if let Some(in_flight) = forward.in_flight.take() {
-            in_flight.doubt(late);
-        }
+        let awaited = forward.in_flight.take().map(|in_flight| in_flight.doubt_awaited(late));
         self.note(forward, WriteOutcome::Unknown { until: Instant::now() + late }, None);
+        awaited
+    }
+
+    /// How long the whole answer to a write is waited for.
+    pub(crate) fn answer_whole_max(&self, route: &Route) -> Duration {
+        self.answer_max(route).min(ANSWER_WHOLE_TIME_MAX)
     }
 
     /// Leaves what is known of the write for whoever records it.

@@ -22,6 +22,7 @@ mod turns;
 mod wellknown;
 
 pub use authority::{Acted, Admission, Authority, Passed, Read};
+pub use carried::{all_carried, carry};
 pub use content::Content;
 pub use exchange::{Exchange, Peer, Principal};
 pub use fields::{Field, Fields};

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ifmatch_core::Refusal;
-use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem, behind_the_ready};
+use ifmatch_guard::{Authority, Observe, Peer, Pipeline, Problem, all_carried, behind_the_ready};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -66,7 +66,7 @@ struct Served<A, O> {
     link: Link,
 }
 
-/// Accepts and serves until `stop` is ready, then finishes what is under way.
+/// Accepts and serves until `stop` is ready, then finishes what is under way, whether or not its client is there.
 pub(crate) async fn serve<A, O>(
     listener: TcpListener,
     shared: Arc<Shared<A, O>>,
@@ -138,9 +138,15 @@ pub(crate) async fn serve_each<C>(
     }
     drop(listener);
     ending.send_replace(());
-    // Every connection has a receiver until it has ended.
-    if tokio::time::timeout(drain_max, ending.closed()).await.is_err() {
-        tracing::warn!("connections were still open after {drain_max:?} and are closed now");
+    let finished = async {
+        // Every connection has a receiver until it has ended.
+        ending.closed().await;
+        // Requests of a connection that broke hear of it now.
+        behind_the_ready().await;
+        all_carried().await;
+    };
+    if tokio::time::timeout(drain_max, finished).await.is_err() {
+        tracing::warn!("requests were still under way after {drain_max:?} and end now");
     }
 }
 

@@ -58,7 +58,8 @@ impl Running {
         self.admin
     }
 
-    /// Accepts no more connections, finishes the requests that are under way (at most 30 s) and closes the store.
+    /// Accepts no more connections, finishes the requests that are under way, also those whose client has left (at most
+    /// 30 s), and closes the store.
     pub fn stop(mut self) {
         self.draining.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
@@ -331,7 +332,7 @@ where
         if let Err(error) = ended {
             tracing::error!(%error, "a listener failed");
         }
-        // Writes that are under way run to their end; their connections are gone.
+        // What the event loop has handed to other threads comes to its end.
         runtime.shutdown_timeout(DRAIN_MAX);
     };
     let thread = std::thread::Builder::new().name(name).spawn(body).map_err(ServeError::Runtime)?;

@@ -75,6 +75,15 @@ pub(super) struct Doubt {
     pub(super) slot: Option<u32>,
     pub(super) until: Instant,
     pub(super) until_ms: u64,
+    /// Whether somebody still waits for its answer.
+    pub(super) awaited: bool,
+}
+
+impl Doubt {
+    /// Whether it is over when its time is.
+    fn ends(&self) -> bool {
+        self.slot.is_some() && !self.awaited
+    }
 }
 
 /// All of them.
@@ -122,6 +131,13 @@ impl Doubts {
         self.held.store(table.len(), Ordering::Release);
     }
 
+    /// Nobody waits for its answer any more.
+    pub(super) fn is_given_up(&self, id: u64) {
+        if let Some(doubt) = self.table.lock().by_id.get_mut(&id) {
+            doubt.awaited = false;
+        }
+    }
+
     pub(super) fn set_hold(&self, hold: Option<(Hold, Instant)>) {
         let mut table = self.table.lock();
         table.hold = hold;
@@ -165,7 +181,7 @@ impl Doubts {
     /// What has been held long enough.
     pub(super) fn due(&self, now: Instant) -> Due {
         let table = self.table.lock();
-        let due = table.by_id.values().filter(|doubt| doubt.slot.is_some() && doubt.until <= now);
+        let due = table.by_id.values().filter(|doubt| doubt.ends() && doubt.until <= now);
         let ids = due.map(|doubt| doubt.write.id).collect();
         Due { ids, hold: table.hold.is_some_and(|(_, until)| until <= now) }
     }
@@ -173,7 +189,7 @@ impl Doubts {
     /// When the next one has been held long enough.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let table = self.table.lock();
-        let doubts = table.by_id.values().filter(|doubt| doubt.slot.is_some()).map(|doubt| doubt.until);
+        let doubts = table.by_id.values().filter(|doubt| doubt.ends()).map(|doubt| doubt.until);
         doubts.chain(table.hold.map(|(_, until)| until)).min()
     }
 

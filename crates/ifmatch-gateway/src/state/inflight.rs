@@ -130,12 +130,18 @@ impl InFlight {
     /// The outcome is unknown. For `late_write_max` it may still be applied, and other writes of its key are held back;
     /// then the count advances.
     pub fn doubt(mut self, late_write_max: Duration) {
-        self.put_in_doubt(late_write_max);
+        self.put_in_doubt(late_write_max, false);
     }
 
-    fn put_in_doubt(&mut self, hold: Duration) {
+    /// The same, and somebody goes on waiting for the answer: it is not over before they have stopped.
+    pub fn doubt_awaited(mut self, late_write_max: Duration) -> Awaited {
+        self.put_in_doubt(late_write_max, true);
+        Awaited { state: Arc::clone(&self.state), id: self.write.id }
+    }
+
+    fn put_in_doubt(&mut self, hold: Duration, awaited: bool) {
         if let Some(label) = self.label.take() {
-            self.state.inner.put_in_doubt(&self.write, label, self.place, hold);
+            self.state.inner.put_in_doubt(&self.write, label, self.place, hold, awaited);
         }
     }
 
@@ -153,7 +159,29 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         let hold = self.state.inner.late_write_max;
-        self.put_in_doubt(hold);
+        self.put_in_doubt(hold, false);
+    }
+}
+
+/// A write in doubt whose answer may still come, over a connection that is still open. As long as this is there the write
+/// is in doubt, also when its time is over; dropped, until then.
+#[must_use = "dropped, nobody waits for the answer any more"]
+pub struct Awaited {
+    state: Arc<State>,
+    id: u64,
+}
+
+impl Awaited {
+    /// The answer is known after all.
+    pub fn settle(self) {
+        self.state.settle(self.id);
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.state.inner.doubts.is_given_up(self.id);
+        self.state.inner.signal.look();
     }
 }
 

@@ -65,7 +65,14 @@ impl Inner {
 
     /// A write ended and its outcome is unknown. When this returns it is held; if it could not be written down, until
     /// this process ends, and its slot is found under way by the next one.
-    pub(super) fn put_in_doubt(&self, write: &Write, label: Label, place: Place, hold: Duration) {
+    pub(super) fn put_in_doubt(
+        &self,
+        write: &Write,
+        label: Label,
+        place: Place,
+        hold: Duration,
+        awaited: bool,
+    ) {
         let hold = hold.min(HOLD_MAX);
         let (now, hold_ms) = (Instant::now(), millis(hold));
         let until_ms = unix_ms().saturating_add(hold_ms);
@@ -89,7 +96,7 @@ impl Inner {
             held_ms = hold_ms,
             "a write is in doubt"
         );
-        self.doubts.insert(Doubt { write: *write, label, slot, until, until_ms });
+        self.doubts.insert(Doubt { write: *write, label, slot, until, until_ms, awaited });
         self.signal.look();
     }
 

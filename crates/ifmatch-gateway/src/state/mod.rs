@@ -37,7 +37,7 @@ mod variants;
 pub use counters::Counter;
 pub use doubts::{DoubtView, Held, RESTART};
 pub use error::{Holder, StateError};
-pub use inflight::{Entry, InFlight, Key, NotBegun};
+pub use inflight::{Awaited, Entry, InFlight, Key, NotBegun};
 pub use record::{Kind, Phase};
 pub use settle::{Settled, list, settle};
 pub use variants::{Fields, VARIANT_BYTES_MAX, Variants};

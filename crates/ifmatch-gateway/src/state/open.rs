@@ -324,7 +324,7 @@ fn recover_slot(
     let hold_ms = hold_ms.max(millis(late));
     let until_ms = unix_ms().saturating_add(hold_ms);
     file.rewrite(slot, &encode_in_doubt(&write, until_ms, hold_ms, &label))?;
-    Ok(Some(Doubt { write, label, slot: Some(slot), until: ends(hold_ms), until_ms }))
+    Ok(Some(Doubt { write, label, slot: Some(slot), until: ends(hold_ms), until_ms, awaited: false }))
 }
 
 fn ends(hold_ms: u64) -> Instant {

@@ -11,6 +11,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How much memory is set aside because an answer announces that much, in bytes.
@@ -28,8 +29,20 @@ pub struct ResponseBody {
     hold: bool,
     /// Whether the timer runs.
     timed: bool,
+    /// How long it may be collected.
+    patience: Patience,
     /// Whether all content of the request had been sent, as known when the connection was given back.
     sent: bool,
+}
+
+/// How long one waits for the end of content.
+#[derive(Clone, Copy)]
+enum Patience {
+    Endless,
+    /// From the first wait on.
+    For(Duration),
+    Until(Instant),
+    Over,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,7 +82,8 @@ impl std::error::Error for BodyError {
 impl ResponseBody {
     pub(super) fn new(content: Content, connection: Connection, keep: bool) -> Self {
         let connection = Some(connection);
-        Self { content, connection, end: End::Open, keep, hold: false, timed: false, sent: false }
+        let patience = Patience::Endless;
+        Self { content, connection, end: End::Open, keep, hold: false, timed: false, patience, sent: false }
     }
 
     /// Whether the content came to its end: all bytes that were announced, the last chunk, or for content that says
@@ -81,6 +95,11 @@ impl ResponseBody {
     /// Whether all content of the request has been accepted by the kernel by now.
     pub fn all_content_sent(&self) -> bool {
         self.connection.as_ref().map_or(self.sent, Connection::is_sent)
+    }
+
+    /// Whether all of the request has left. See [`Pending::has_left`](super::Pending::has_left).
+    pub fn has_left(&self) -> bool {
+        self.connection.as_ref().map_or(self.sent, Connection::has_left)
     }
 
     /// The connection stays with the body at its end, for [`ResponseBody::into_connection`].
@@ -120,6 +139,11 @@ impl ResponseBody {
             }
         }
         ready!(self.poll_idle(cx));
+        if matches!(self.patience, Patience::Until(end) if end <= Instant::now()) {
+            // Nothing is wrong with it. Whoever collects looks, and takes it as it is.
+            (self.patience, self.timed) = (Patience::Over, false);
+            return Poll::Pending;
+        }
         Poll::Ready(Err(BodyError::Idle))
     }
 
@@ -148,11 +172,18 @@ impl ResponseBody {
         }
     }
 
-    /// Whether nothing has come for too long.
+    /// Whether nothing has come for too long, or not all in time.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(connection) = &mut self.connection else { return Poll::Pending };
         if !std::mem::replace(&mut self.timed, true) {
-            connection.expire_at(Instant::now() + connection.idle_max());
+            let now = Instant::now();
+            if let Patience::For(time) = self.patience {
+                self.patience = Patience::Until(now + time);
+            }
+            let idle = now + connection.idle_max();
+            let is_sooner = |end: &Instant| *end < idle;
+            let end = if let Patience::Until(end) = self.patience { Some(end) } else { None };
+            connection.expire_at(end.filter(is_sooner).unwrap_or(idle));
         }
         connection.poll_expired(cx)
     }
@@ -162,8 +193,11 @@ impl ResponseBody {
         self.end = end;
         let Some(connection) = &mut self.connection else { return };
         self.sent = connection.is_sent();
-        if end == End::Complete && self.keep {
-            connection.settle();
+        if end == End::Complete {
+            connection.is_over();
+            if self.keep {
+                connection.settle();
+            }
         }
         if !self.hold || end == End::Cut {
             // To the others that are idle, if it is clean.
@@ -235,7 +269,8 @@ pub struct Collected {
 /// Why content was not collected.
 #[derive(Debug)]
 pub enum CollectError {
-    /// There is more than may be collected, or than is [there already](collect_ready). It can still be had: what was read,
+    /// There is more than may be collected, or than is [there already](collect_ready) or [in time](collect_within). It can
+    /// still be had: what was read,
     /// and behind it the rest.
     More {
         /// What was read.
@@ -266,6 +301,19 @@ pub async fn collect(body: ResponseBody, bytes_max: usize) -> Result<Collected, 
     collect_while(body, bytes_max, true).await
 }
 
+/// The same, for so long from the first wait on. Content that is still coming then is as if it were too much.
+///
+/// # Errors
+/// [`CollectError`]; what was read comes back with it if it is too much, or not all in time.
+pub async fn collect_within(
+    mut body: ResponseBody,
+    bytes_max: usize,
+    time: Duration,
+) -> Result<Collected, CollectError> {
+    body.patience = Patience::For(time);
+    collect_while(body, bytes_max, true).await
+}
+
 /// The same for content that is there already: nothing is waited for.
 ///
 /// # Errors
@@ -288,11 +336,11 @@ async fn collect_while(
     let mut trailers = None;
     while !body.is_end_stream() {
         let next = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
-            Poll::Pending if !waits => Poll::Ready(None),
+            Poll::Pending if !waits || matches!(body.patience, Patience::Over) => Poll::Ready(None),
             frame => frame.map(Some),
         });
         let Some(frame) = next.await else {
-            body.hold = false;
+            (body.hold, body.patience) = (false, Patience::Endless);
             return Err(CollectError::More { so_far: pieces.whole(), rest: Box::new(body) });
         };
         let Some(frame) = frame else { break };
@@ -300,7 +348,7 @@ async fn collect_while(
             Ok(data) => {
                 pieces.push(data, usize::try_from(announced).unwrap_or(usize::MAX));
                 if pieces.len() > bytes_max {
-                    body.hold = false;
+                    (body.hold, body.patience) = (false, Patience::Endless);
                     return Err(CollectError::More { so_far: pieces.whole(), rest: Box::new(body) });
                 }
             }

@@ -4,6 +4,7 @@ use super::decode::{self, Head, Malformed, Scanned};
 use super::exchange::{Pending, SendError, SendErrorKind};
 use super::message::Message;
 use super::pool::Slot;
+use super::queue;
 use super::sending::ContentError;
 use super::tunnel::Tunnel;
 use super::writing::{Writing, Wrote};
@@ -35,7 +36,7 @@ const TRUSTED_IDLE_MAX: Duration = Duration::from_millis(5);
 /// A connection to the upstream, owned by one exchange at a time.
 ///
 /// Dropped while nothing is under way it goes back to where the core it belongs to keeps idle ones; dropped in the
-/// middle of an exchange it is closed.
+/// middle of an exchange it is closed, or cut ([`Pending::cut_when_dropped`]).
 pub struct Connection {
     inner: Option<Box<Inner>>,
 }
@@ -61,6 +62,8 @@ pub(super) struct Inner {
     timer: Pin<Box<Sleep>>,
     /// Nothing is under way.
     pub(super) clean: bool,
+    /// Unless the exchange comes to its end, the connection is cut when it is dropped, and not closed.
+    cuts: bool,
     reused: bool,
     verify: Verify,
     pub(super) idle_since: Instant,
@@ -115,6 +118,7 @@ impl Inner {
             left_out: false,
             timer: Box::pin(sleep_until(now)),
             clean: true,
+            cuts: false,
             reused: false,
             verify: Verify::No,
             idle_since: now,
@@ -223,7 +227,7 @@ impl Connection {
     pub fn start(mut self, message: impl Into<Message>) -> Result<Pending, SendError> {
         let mut message = message.into();
         let inner = self.inner_mut();
-        inner.clean = false;
+        (inner.clean, inner.cuts) = (false, false);
         (inner.answered, inner.read_bytes_max) = (false, READ_BYTES.0);
         let looks = match std::mem::take(&mut inner.verify) {
             Verify::No => false,
@@ -281,6 +285,28 @@ impl Connection {
             Way::Both(_) | Way::Closed => self.inner().writing.is_sent(),
             Way::In(_, rest) => rest.sent.get() == Some(&true),
         }
+    }
+
+    /// Whether all of the request has left, content included: none of it waits for the upstream to read on.
+    pub(super) fn has_left(&self) -> bool {
+        self.is_sent()
+            && match &self.inner().way {
+                Way::Both(stream) => queue::is_empty(stream),
+                Way::In(stream, _) => queue::is_empty(stream.as_ref()),
+                Way::Closed => false,
+            }
+    }
+
+    /// From now on it is cut, and not closed, if it is dropped before the exchange has come to its end.
+    pub(super) fn cut_when_dropped(&mut self) {
+        self.inner_mut().cuts = true;
+    }
+
+    /// The answer has come to its end.
+    pub(super) fn is_over(&mut self) {
+        let inner = self.inner_mut();
+        // Of what was answered early the rest may still be on its way.
+        inner.cuts &= !(matches!(inner.way, Way::Both(_)) && inner.writing.is_sent());
     }
 
     /// Whether anything of an answer came in.
@@ -401,11 +427,16 @@ async fn send_rest(mut writing: Writing, mut output: OwnedWriteHalf, sent: Arc<O
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take()
-            && inner.clean
-        {
+        let Some(inner) = self.inner.take() else { return };
+        if inner.clean {
             let slot = Arc::clone(&inner.slot);
             slot.pool().put(inner);
+        } else if inner.cuts {
+            match &inner.way {
+                Way::Both(stream) => queue::cut(stream),
+                Way::In(stream, _) => queue::cut(stream.as_ref()),
+                Way::Closed => {}
+            }
         }
     }
 }

@@ -91,6 +91,19 @@ impl Pending {
         self.connection.as_ref().is_some_and(Connection::is_sent)
     }
 
+    /// Whether all of it has left: none of it is in a queue of the kernel, where it waits for the upstream to read on.
+    pub fn has_left(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::has_left)
+    }
+
+    /// For a request of which nothing must arrive any more once it is given up: unless the answer comes to its end, the
+    /// connection is cut when it is dropped. One that is closed would still send what the kernel has accepted.
+    pub fn cut_when_dropped(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.cut_when_dropped();
+        }
+    }
+
     /// The head of the final answer. `time` counts from the last byte of the request; as long as content is still being
     /// sent it bounds how long nothing of it may move. After [`SendErrorKind::TimedOut`] one can ask again and goes on
     /// waiting. Interim answers (1xx but 101) are skipped.

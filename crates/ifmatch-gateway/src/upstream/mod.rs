@@ -18,11 +18,12 @@ mod exchange;
 mod habit;
 mod message;
 mod pool;
+mod queue;
 mod sending;
 mod tunnel;
 mod writing;
 
-pub use body::{BodyError, CollectError, Collected, ResponseBody, collect, collect_ready};
+pub use body::{BodyError, CollectError, Collected, ResponseBody, collect, collect_ready, collect_within};
 pub use connection::Connection;
 pub use dial::ConnectError;
 pub use exchange::{Answer, Pending, SendError, SendErrorKind};

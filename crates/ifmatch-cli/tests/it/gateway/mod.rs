@@ -4,6 +4,7 @@ mod alone;
 mod audit;
 mod kill;
 mod real;
+mod stop;
 
 use crate::support::{TIMEOUT, ifmatch, listening};
 use ifmatch_testkit::process;
@@ -16,7 +17,7 @@ struct Gateway {
     process: process::Server,
     address: SocketAddr,
     /// After the process, so that the folder outlives it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Gateway {
@@ -27,7 +28,7 @@ impl Gateway {
         command.arg(format!("http://{upstream}")).arg("--state").arg(folder.path().join("state"));
         let process = process::Server::spawn(&mut command).unwrap();
         let address = process.wait_for_line(TIMEOUT, listening).unwrap();
-        Self { process, address, _folder: folder }
+        Self { process, address, folder }
     }
 }
 

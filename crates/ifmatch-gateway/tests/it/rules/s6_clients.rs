@@ -234,3 +234,81 @@ fn an_append_whose_answer_streams_streams() {
     assert_eq!(client.final_response("POST").unwrap().content.len(), 200_000);
     rig.settled();
 }
+
+/// A long answer to a POST that stops in the middle, until the gate is opened.
+fn endless(rig: &Rig) -> (ifmatch_testkit::upstream::Gate, Connection) {
+    let held = rig.upstream.gate();
+    let course =
+        Course::filler(200_000).framed(Framing::Chunked(Vec::new())).hold(Point::AnswerContent, &held);
+    rig.upstream.next("POST", "/a", course);
+    let mut client = rig.connect();
+    client.send(&raw::request("POST", "/a", &[] as &[Field<'_>], Some(b"+"))).unwrap();
+    rig.decided("POST", "applied", 1);
+    held.wait_for_arrivals(1).unwrap();
+    (held, client)
+}
+
+#[test]
+fn an_answer_without_an_end_keeps_no_turn_and_no_connection_when_its_client_has_left() {
+    let rig = rigged(|plan| {
+        plan.settings.times.answer_max = PATIENCE;
+        plan.settings.times.late_write_max = PATIENCE;
+    });
+    rig.upstream.set("/a", b"one");
+    let (_held, client) = endless(&rig);
+    let tag = rig.tag("/a");
+    drop(client);
+    until("the write is in doubt", || rig.state().doubts().len() == 1);
+    refused(&rig.put("/a", &tag, "two"), 503, "outcome_pending");
+    until("its connection is closed", || {
+        let now = rig.gateway().upstream().stats();
+        now.open == now.idle
+    });
+    rig.settled();
+    done(&rig.put("/a", &rig.tag("/a"), "two"));
+}
+
+#[test]
+fn an_answer_without_an_end_goes_on_for_a_client_that_is_there_and_keeps_no_turn() {
+    let rig = rigged(|plan| {
+        plan.settings.times.answer_max = PATIENCE;
+        plan.settings.times.late_write_max = PATIENCE;
+    });
+    rig.upstream.set("/a", b"one");
+    let (held, mut client) = endless(&rig);
+    until("the write is in doubt", || rig.state().doubts().len() == 1);
+    rig.settled();
+    done(&rig.put("/a", &rig.tag("/a"), "two"));
+    held.open();
+    assert_eq!(client.final_response("POST").unwrap().content.len(), 200_000);
+}
+
+#[test]
+fn an_answer_that_ends_after_its_turn_has_ended_ends_the_doubt() {
+    let rig = rigged(|plan| plan.settings.times.answer_max = PATIENCE);
+    rig.upstream.set("/a", b"one");
+    let (held, mut client) = endless(&rig);
+    until("the write is in doubt", || rig.state().doubts().len() == 1);
+    held.open();
+    assert_eq!(client.final_response("POST").unwrap().content.len(), 200_000);
+    // A minute before it would have been over by itself.
+    rig.settled();
+    done(&rig.put("/a", &rig.tag("/a"), "two"));
+}
+
+#[test]
+fn an_answer_that_is_long_in_coming_is_handed_on_as_it_comes() {
+    let rig = rigged(|plan| plan.settings.times.answer_max = PATIENCE);
+    rig.upstream.set("/a", b"one");
+    let tag = rig.tag("/a");
+    let held = rig.upstream.gate();
+    rig.upstream.next("PUT", "/a", Course::filler(200_000).hold(Point::AnswerContent, &held));
+    let mut client = rig.connect();
+    client.send(&raw::request("PUT", "/a", &[("If-Match", &tag)], Some(b"two"))).unwrap();
+    // Its head goes out, and it is not complete.
+    rig.decided("PUT", "applied", 1);
+    held.open();
+    assert_eq!(client.final_response("PUT").unwrap().content.len(), 200_000);
+    rig.settled();
+    stale(&rig.put("/a", &tag, "three"));
+}

@@ -199,6 +199,62 @@ fn a_late_answer_that_says_nothing_releases_nobody() {
 }
 
 #[test]
+fn a_late_4xx_that_is_cut_releases_nobody() {
+    let (rig, tag) = with_tag(|plan| plan.settings.times.answer_max = PATIENCE);
+    let held = rig.upstream.gate();
+    rig.upstream.next("PUT", "/a", Course::status(404).hold(Point::Content, &held).cut(Point::AnswerContent));
+    refused(&rig.put("/a", &tag, "two"), 504, "outcome_unknown");
+    held.open();
+    rig.upstream.wait_for_connections(|now| now.open <= 1).unwrap();
+    rig.fence();
+    pending(&rig.put("/a", &tag, "three"));
+}
+
+/// A PUT whose content the upstream does not read, until it is told that nobody knows.
+#[track_caller]
+fn unread(bytes: usize) {
+    let (rig, tag) = with_tag(|plan| {
+        plan.limits.content_bytes_max = 64 << 20;
+        plan.memory_bytes_max = 64 << 20;
+        plan.settings.times.answer_max = PATIENCE;
+    });
+    let held = rig.upstream.gate();
+    rig.upstream.next("PUT", "/a", Course::held(Point::Head, &held));
+    refused(&rig.put("/a", &tag, &"x".repeat(bytes)), 504, "outcome_unknown");
+    // It reads on, and does not get it all.
+    held.open();
+    let is_over = |request: &&ifmatch_testkit::upstream::Request| request.method == "PUT" && request.is_over;
+    let sent = rig.upstream.wait_until(|all| all.iter().find(is_over).cloned()).unwrap();
+    assert!(!sent.is_applied && rig.upstream.text("/a").unwrap() == "one");
+    pending(&rig.put("/a", &tag, "three"));
+}
+
+#[test]
+fn content_that_is_not_sent_when_the_time_is_over_never_arrives() {
+    unread(24 << 20);
+}
+
+#[test]
+fn nor_does_content_that_only_the_kernel_still_has() {
+    unread(1 << 20);
+}
+
+#[test]
+fn nobody_goes_on_before_the_connection_of_a_write_in_doubt_is_cut() {
+    let (rig, tag) = with_tag(|plan| {
+        plan.settings.times.answer_max = PATIENCE;
+        plan.settings.times.late_write_max = PATIENCE;
+    });
+    let never = rig.upstream.gate();
+    rig.upstream.next("PUT", "/a", Course::held(Point::Content, &never).apply(Apply::Never));
+    refused(&rig.put("/a", &tag, "two"), 504, "outcome_unknown");
+    assert!(rig.gateway().upstream().stats().open > rig.gateway().upstream().stats().idle);
+    rig.settled();
+    let now = rig.gateway().upstream().stats();
+    assert_eq!(now.open, now.idle);
+}
+
+#[test]
 fn a_reread_never_decides_that_it_is_safe() {
     let (rig, tag) = with_tag(|plan| plan.settings.times.late_write_max = PATIENCE);
     let late = rig.upstream.gate();

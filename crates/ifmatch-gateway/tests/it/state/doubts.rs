@@ -47,6 +47,21 @@ fn a_doubt_ends_in_time_and_the_count_is_another_before_anybody_may_go_on() {
 }
 
 #[test]
+fn a_doubt_does_not_end_before_nobody_waits_for_its_answer_any_more() {
+    let (_dir, state) = fresh();
+    let awaited = exclusive(&state, "/a").doubt_awaited(Duration::ZERO);
+    // One that began later has ended.
+    exclusive(&state, "/b").doubt(Duration::ZERO);
+    until("the other one is released", || !is_held(&state, "/b", Kind::Exclusive));
+    assert!(is_held(&state, "/a", Kind::Exclusive));
+    drop(awaited);
+    until("it is released", || !is_held(&state, "/a", Kind::Exclusive));
+    let awaited = exclusive(&state, "/a").doubt_awaited(LONG);
+    awaited.settle();
+    assert!(!is_held(&state, "/a", Kind::Exclusive));
+}
+
+#[test]
 fn doubts_of_one_key_end_one_by_one() {
     let (_dir, state) = fresh();
     let (one, two, three) = (shared(&state, "/a"), shared(&state, "/a"), shared(&state, "/a"));
