@@ -69,11 +69,15 @@ impl Gateway {
         Ok(match collected {
             Ok((Said::Yes, response)) => Acted::Applied(response, protection.unwrap_or(Protection::None)),
             Ok((Said::No, response)) => Acted::NotApplied(response),
-            Ok((Said::Perhaps | Said::Nothing, response)) => {
+            Ok((says @ (Said::Perhaps | Said::Nothing), response)) => {
+                if says == Said::Nothing {
+                    self.state.unsure(self.late_write_max(route));
+                }
                 Acted::Unknown(Refusal::new(Code::OutcomeUnknown), Some(response))
             }
             Err(cause) => {
                 self.stats.unknown.add();
+                self.state.unsure(self.late_write_max(route));
                 let detail =
                     format!("The write was sent to the upstream, and {cause}. It may have been applied.");
                 Acted::Unknown(Refusal::new(Code::OutcomeUnknown).detail(detail), None)

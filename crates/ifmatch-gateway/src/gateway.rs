@@ -7,6 +7,7 @@ use crate::head::{self, Heads, Purpose};
 use crate::names::Names;
 use crate::parameters;
 use crate::refusals;
+use crate::routes::naming::naming;
 use crate::routes::{Route, RouteError, Routes};
 use crate::settings::{Evaluate, Identity, Settings, To};
 use crate::state::{self, State, StateError};
@@ -102,6 +103,7 @@ impl Gateway {
             in_flight_max: settings.bounds.in_flight_max,
             variants_max: settings.bounds.variants_max,
             late_write_max: longest_hold(&settings),
+            naming: naming(&settings),
         };
         // Before the folder is touched: routes that cannot be used change nothing.
         drop(Routes::new(&settings, &[0; 32])?);

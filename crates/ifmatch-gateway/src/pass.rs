@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 struct Ends {
     state: Arc<State>,
     counter: Option<Counter>,
+    /// Of a write without its last word: for so long it may still land. Nobody waits for it now, but a gateway that is
+    /// started with other settings has to.
+    unsure: Option<Duration>,
     /// Of a write that is watched and not answered yet.
     unanswered: Option<Unanswered>,
 }
@@ -43,10 +46,25 @@ struct Unanswered {
     late: Duration,
 }
 
+impl Ends {
+    /// All of its answer is there.
+    fn concluded(&mut self, says: Said) {
+        if says == Said::No {
+            self.counter = None;
+        }
+        if says != Said::Nothing {
+            self.unsure = None;
+        }
+    }
+}
+
 impl Drop for Ends {
     fn drop(&mut self) {
         if let Some(counter) = self.counter {
             self.state.advance(counter);
+        }
+        if let Some(late) = self.unsure {
+            self.state.unsure(late);
         }
         if let Some(Unanswered { watching, x, key, began, late }) = self.unanswered.take() {
             let outcome = Outcome::Unknown { until: Instant::now() + late };
@@ -111,6 +129,7 @@ impl Gateway {
         let mut ends = Ends {
             state: Arc::clone(&self.state),
             counter: counted.then(|| self.state.counter(&key)),
+            unsure: writes.then_some(late),
             unanswered: (writes && watched).then(|| Unanswered {
                 watching: Arc::clone(&self.watching),
                 x: Arc::clone(&x),
@@ -139,7 +158,7 @@ impl Gateway {
         let answer = match self.send_once(request, repeatable, &x, route, purpose).await {
             Ok(answer) => answer,
             Err(Unsent::Before(refusal)) => {
-                (ends.counter, ends.unanswered) = (None, None);
+                (ends.counter, ends.unsure, ends.unanswered) = (None, None, None);
                 return Err(refusal);
             }
             Err(Unsent::After(error)) if writes => {
@@ -196,6 +215,9 @@ impl Gateway {
             let outcome = outcome_of(says, late);
             let named = (&*key, self.watching.hash(&key));
             x.note(self.watching.wrote(&x, named, &Written { began, content, outcome, judged: false }));
+        }
+        if body.is_complete() {
+            ends.concluded(says);
         }
         // The exchange ends with its answer.
         let body = GatewayBody::tapped(body, Box::new(Ending { ends: Some(ends), says }));
@@ -287,11 +309,8 @@ impl Tap for Ending {
     fn data(&mut self, _: &Bytes) {}
 
     fn complete(&mut self) {
-        if let Some(mut ends) = self.ends.take()
-            && self.says == Said::No
-        {
-            // All of it is there: nothing changed.
-            ends.counter = None;
+        if let Some(mut ends) = self.ends.take() {
+            ends.concluded(self.says);
         }
     }
 }

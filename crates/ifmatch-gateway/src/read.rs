@@ -9,7 +9,6 @@ use crate::routes::Route;
 use crate::settings::DigestSource;
 use crate::tag::{MintedTag, Variant};
 use crate::upstream::{Answer, CollectError, ResponseBody, Sending, collect};
-use crate::variant::Unknown;
 use bytes::{Bytes, BytesMut};
 use http::header::{
     ACCEPT_RANGES, AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName,
@@ -57,6 +56,8 @@ pub(crate) struct Minted {
 pub(crate) enum Untagged {
     /// It varies on everything, or on fields that are too large for the table of variants.
     Variant,
+    /// It varies on fields that could not be stored.
+    State,
     /// It is too large for a digest.
     TooLarge,
     /// The route's digest source is not in it.
@@ -71,6 +72,7 @@ impl Untagged {
     fn name(self) -> &'static str {
         match self {
             Self::Variant => "variant",
+            Self::State => "state",
             Self::TooLarge => "too_large",
             Self::DigestSource => "digest_source",
             Self::Memory => "memory",
@@ -132,13 +134,14 @@ impl Gateway {
         x: &Exchange,
         route: &Route,
         count: u64,
-        variant: Result<Option<Variant>, Unknown>,
+        variant: Result<Option<Variant>, Untagged>,
         head: &Parts,
         body: ResponseBody,
     ) -> Result<Minted, Refusal> {
         let passing = |body| Taken::Passing(Bytes::new(), body);
-        let Ok(variant) = variant else {
-            return Ok(self.untagged(route, Untagged::Variant, passing(body), None));
+        let variant = match variant {
+            Ok(variant) => variant,
+            Err(why) => return Ok(self.untagged(route, why, passing(body), None)),
         };
         if *route.digest_source() == DigestSource::None && is_aged(&head.headers) {
             // It may be of before the last write, and the count would say that it is not.
@@ -172,6 +175,7 @@ impl Gateway {
     fn untagged(&self, route: &Route, why: Untagged, content: Taken, hash: Option<blake3::Hash>) -> Minted {
         let count = match why {
             Untagged::Variant => &self.stats.untagged_variant,
+            Untagged::State => &self.stats.untagged_state,
             Untagged::TooLarge => &self.stats.untagged_large,
             Untagged::DigestSource => &self.stats.untagged_source,
             Untagged::Memory => &self.stats.untagged_busy,

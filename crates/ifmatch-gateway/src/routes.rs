@@ -1,6 +1,7 @@
 //! Routes: which rules a target falls under, and the turn key its writers share.
 
 mod identity;
+pub(crate) mod naming;
 mod needs;
 mod template;
 

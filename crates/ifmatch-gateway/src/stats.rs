@@ -61,8 +61,10 @@ pub struct Stats {
     pub checks_failed: Count,
     /// Representations that went out without a tag: too large for a digest.
     pub untagged_large: Count,
-    /// The same: the variant is not known and the table is full, or it varies on everything.
+    /// The same: it varies on everything, or on request fields that are too large together.
     pub untagged_variant: Count,
+    /// The same: it varies on request fields that could not be stored.
+    pub untagged_state: Count,
     /// The same: the route's digest source was not there.
     pub untagged_source: Count,
     /// The same: as many bytes are held for digests as may be.

@@ -2,8 +2,10 @@
 
 use crate::gateway::Gateway;
 use crate::head::{self, Purpose};
+use crate::read::Untagged;
 use crate::routes::Route;
 use crate::settings::{DigestSource, Identity};
+use crate::state::NoNumber;
 use crate::tag::Variant;
 use http::HeaderMap;
 use http::header::{
@@ -11,10 +13,6 @@ use http::header::{
     HeaderName, HeaderValue, ORIGIN, PRAGMA, PROXY_AUTHORIZATION, TRAILER, VIA,
 };
 use ifmatch_guard::Exchange;
-
-/// The variant of an answer cannot be told: it varies on everything, or on fields that are too large for
-/// the table of variants.
-pub(crate) struct Unknown;
 
 /// The fields a representation was selected by, with the values of the request.
 type Selecting = Vec<(HeaderName, Option<HeaderValue>)>;
@@ -45,14 +43,14 @@ impl Gateway {
     /// Which variant an answer is: the fields it says it was selected by, as they were sent to the upstream.
     ///
     /// # Errors
-    /// It varies on everything, or on fields that are too large for the table of variants.
+    /// It cannot be told: it varies on everything, or on fields that are too large or cannot be stored.
     pub(crate) fn variant(
         &self,
         x: &Exchange,
         route: &Route,
         purpose: Purpose<'_>,
         answer: &HeaderMap,
-    ) -> Result<Option<Variant>, Unknown> {
+    ) -> Result<Option<Variant>, Untagged> {
         if !answer.contains_key(http::header::VARY) {
             return Ok(None);
         }
@@ -63,7 +61,7 @@ impl Gateway {
                 line.as_bytes().split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|n| !n.is_empty())
             {
                 if name == b"*" {
-                    return Err(Unknown);
+                    return Err(Untagged::Variant);
                 }
                 let Ok(name) = HeaderName::from_bytes(name) else { continue };
                 let among = if is_settled(&name) || tells_resources_apart(route, &name) {
@@ -90,7 +88,11 @@ impl Gateway {
             return Ok(None);
         }
         sort(&mut selecting);
-        self.state.variants().intern(&selecting).map(Variant::Stored).map(Some).ok_or(Unknown)
+        let number = self.state.variants().intern(&selecting).map_err(|why| match why {
+            NoNumber::TooLarge => Untagged::Variant,
+            NoNumber::NotStored => Untagged::State,
+        })?;
+        Ok(Some(Variant::Stored(number)))
     }
 
     /// Keyed: there are credentials in it, and tags are seen by many.

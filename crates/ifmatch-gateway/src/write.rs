@@ -378,6 +378,7 @@ impl Gateway {
             method: forward.x.method.as_str(),
             target: forward.x.target.path(),
             also: also.as_ref().map(|name| name.key),
+            late_write_max: self.late_write_max(&forward.route),
         };
         let in_flight = self.state.begin(&entry).map_err(|error| match error {
             NotBegun::Full => refusals::slots_full(),

@@ -81,6 +81,7 @@ impl Collector for GatewayMetrics {
         for (reason, count) in [
             ("too_large", &stats.untagged_large),
             ("variant", &stats.untagged_variant),
+            ("state", &stats.untagged_state),
             ("digest_source", &stats.untagged_source),
             ("memory", &stats.untagged_busy),
             ("aged", &stats.untagged_aged),

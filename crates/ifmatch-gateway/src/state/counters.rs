@@ -8,6 +8,7 @@
 //! **Invariant:** a count that was handed out is the one in the file: [`Counters::count`] goes up to it first.
 
 use super::bytes::{open_file, random, reserve, u64_at};
+use super::clock::Deadline;
 use super::error::StateError;
 use super::failure::Failure;
 use super::header::Header;
@@ -228,17 +229,16 @@ impl Counters {
         self.offset.store(header.base, Ordering::Release);
     }
 
-    /// Says in the file, durably, that this boot has begun and nothing is certain.
-    pub(super) fn begin(&self, boot: super::header::Boot) -> io::Result<()> {
+    /// Says in the file, durably, how this run is, and that nothing is certain while it lasts.
+    pub(super) fn begin(&self, run: Header) -> io::Result<()> {
         let mut header = self.header.lock();
-        header.boot = boot;
-        header.clean = false;
+        *header = Header { base: header.base, clean: false, ..run };
         self.file.write_all_at(&header.encode(), 0)?;
         self.file.sync_all()
     }
 
     /// Flushes, and then says in the file that all is flushed.
-    pub(super) fn close(&self) -> io::Result<()> {
+    pub(super) fn close(&self, unsure: Deadline) -> io::Result<()> {
         let _stripes: Vec<MutexGuard<'_, ()>> = self.stripes.iter().map(Mutex::lock).collect();
         let mut header = self.header.lock();
         if self.departed.load(Ordering::Acquire) {
@@ -246,6 +246,7 @@ impl Counters {
         }
         self.file.sync_all()?;
         header.clean = true;
+        header.unsure = unsure;
         self.file.write_all_at(&header.encode(), 0)?;
         self.file.sync_all()?;
         self.closed.store(true, Ordering::Release);

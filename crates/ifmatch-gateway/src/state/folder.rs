@@ -41,9 +41,10 @@ impl Folder {
             tries += 1;
         }
         let note = format!("pid {}\nsince {}\n", std::process::id(), unix_ms());
-        lock.set_len(0)
-            .and_then(|()| lock.rewind())
+        // Over the note of the one before: that takes no space, which a full disk may not have.
+        lock.rewind()
             .and_then(|()| lock.write_all(note.as_bytes()))
+            .and_then(|()| lock.set_len(note.len() as u64))
             .map_err(StateError::io(&lock_path, "write"))?;
         Ok(Self { path: path.to_owned(), lock })
     }

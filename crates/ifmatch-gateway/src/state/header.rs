@@ -2,39 +2,30 @@
 //!
 //! 1024 bytes at the beginning of `counters`. Magic, format and checksum stay where they are in every later format, so
 //! that an old version can tell a newer file from a damaged one.
+//!
+//! Format 1 ended with the upstream; what it does not say is zero, which stands for "nobody knows".
 
-use super::bytes::{array_at, checksum, put, random, u16_at, u32_at, u64_at, unix_ms};
+use super::Naming;
+use super::bytes::{array_at, checksum, put, u16_at, u32_at, u64_at};
+use super::clock::{Boot, DEADLINE_BYTES, Deadline};
 use super::error::StateError;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 pub(super) const HEADER_BYTES: usize = 1024;
 const MAGIC: &[u8; 8] = b"ifmatchC";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+const FORMAT_BEFORE: u32 = 1;
 const CHECKSUM_AT: usize = HEADER_BYTES - 8;
 const UPSTREAM_AT: usize = 96;
 /// A name has at most 253 bytes.
 const UPSTREAM_BYTES_MAX: usize = 512;
-
-/// Names one run of the operating system.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Boot([u8; 16]);
-
-impl Boot {
-    /// The present one. Where the system has no name for it, each process is taken for another boot: the careful side.
-    pub(super) fn present() -> Self {
-        match fs::read_to_string("/proc/sys/kernel/random/boot_id") {
-            Ok(id) if !id.trim().is_empty() => Self::named(id.trim()),
-            _ => Self(random().unwrap_or_else(|_| u128::from(unix_ms()).to_le_bytes())),
-        }
-    }
-
-    pub(super) fn named(id: &str) -> Self {
-        Self(array_at(blake3::hash(id.as_bytes()).as_bytes(), 0))
-    }
-}
+const NAMING_AT: usize = UPSTREAM_AT + UPSTREAM_BYTES_MAX;
+const LATE_AT: usize = NAMING_AT + 32;
+const UNSURE_AT: usize = LATE_AT + 8;
+const _: () = assert!(UNSURE_AT + DEADLINE_BYTES <= CHECKSUM_AT);
 
 /// The head of the file of counters. Not `Debug`: it has the secret.
 #[derive(Clone)]
@@ -50,6 +41,14 @@ pub(super) struct Header {
     pub(super) clean: bool,
     pub(super) secret: [u8; 32],
     pub(super) upstream: String,
+    /// How the run that wrote this named resources.
+    pub(super) naming: Naming,
+    /// The longest that a write of that run could still land after its answer was lost, in ms.
+    pub(super) late_ms: u64,
+    /// Within this epoch a run was killed while writes may have been under way of which nothing was noted.
+    pub(super) missed: bool,
+    /// Until then such a write may still land.
+    pub(super) unsure: Deadline,
 }
 
 /// What was found.
@@ -70,9 +69,14 @@ impl Header {
         put(&mut bytes, 32, &self.epoch.to_le_bytes());
         put(&mut bytes, 40, &self.base.to_le_bytes());
         bytes[48] = u8::from(self.clean);
+        bytes[49] = u8::from(self.missed);
         put(&mut bytes, 50, &u16::try_from(upstream.len()).unwrap_or(0).to_le_bytes());
         put(&mut bytes, 56, &self.secret);
         put(&mut bytes, UPSTREAM_AT, upstream.as_bytes());
+        put(&mut bytes, NAMING_AT, &self.naming.keys);
+        put(&mut bytes, NAMING_AT + 16, &self.naming.unnoted);
+        put(&mut bytes, LATE_AT, &self.late_ms.to_le_bytes());
+        self.unsure.encode_into(&mut bytes, UNSURE_AT);
         let sum = checksum(&bytes[..CHECKSUM_AT]);
         put(&mut bytes, CHECKSUM_AT, &sum.to_le_bytes());
         bytes
@@ -88,8 +92,12 @@ impl Header {
             epoch: u64_at(bytes, 32),
             base: u64_at(bytes, 40),
             clean: bytes[48] == 1,
+            missed: bytes[49] == 1,
             secret: array_at(bytes, 56),
             upstream: str::from_utf8(upstream).ok()?.to_owned(),
+            naming: Naming { keys: array_at(bytes, NAMING_AT), unnoted: array_at(bytes, NAMING_AT + 16) },
+            late_ms: u64_at(bytes, LATE_AT),
+            unsure: Deadline::decode(bytes, UNSURE_AT),
         })
     }
 
@@ -118,7 +126,7 @@ impl Header {
             return Ok(Found::Damaged("the checksum of its head is wrong"));
         }
         match u32_at(&bytes, 8) {
-            FORMAT => {}
+            FORMAT | FORMAT_BEFORE => {}
             found if found > FORMAT => {
                 return Err(StateError::Newer { path: path.to_owned(), found, known: FORMAT });
             }
@@ -135,6 +143,7 @@ fn shortened(upstream: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_is_written_is_read_and_damage_is_seen() {
@@ -146,6 +155,10 @@ mod tests {
             clean: true,
             secret: [9; 32],
             upstream: "example.org:80".into(),
+            naming: Naming { keys: [3; 16], unnoted: [4; 16] },
+            late_ms: 5,
+            missed: true,
+            unsure: Deadline::after(Boot::named("a"), 6),
         };
         let bytes = header.encode();
         let dir = tempfile::tempdir().unwrap();
@@ -154,7 +167,8 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let Ok(Found::Whole(read)) = Header::read(&path) else { panic!("not read") };
         assert_eq!(read.encode(), bytes);
-        assert!(read.is_for("example.org:80") && !read.is_for("example.org:81") && read.clean);
+        assert!(read.is_for("example.org:80") && !read.is_for("example.org:81") && read.clean && read.missed);
+        assert!(read.naming == header.naming && read.late_ms == 5 && read.unsure == header.unsure);
         for at in 0..bytes.len() {
             let mut bytes = bytes;
             bytes[at] ^= 1;
@@ -162,10 +176,10 @@ mod tests {
             assert!(matches!(Header::read(&path), Ok(Found::Damaged(_))), "byte {at}");
         }
         let mut newer = bytes;
-        newer[8] = 2;
+        newer[8] = 3;
         let sum = checksum(&newer[..CHECKSUM_AT]);
         put(&mut newer, CHECKSUM_AT, &sum.to_le_bytes());
         fs::write(&path, newer).unwrap();
-        assert!(matches!(Header::read(&path), Err(StateError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(Header::read(&path), Err(StateError::Newer { found: 3, known: 2, .. })));
     }
 }

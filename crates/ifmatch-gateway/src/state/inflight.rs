@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::bytes::unix_ms;
+use super::bytes::{millis, unix_ms};
 
 /// A write that is about to be forwarded.
 #[derive(Clone, Copy, Debug)]
@@ -19,10 +19,12 @@ pub struct Entry<'a> {
     pub kind: Kind,
     /// For people.
     pub method: &'a str,
-    /// For people; shortened to some 400 bytes.
+    /// For people; shortened to some 380 bytes.
     pub target: &'a str,
     /// The second key of COPY and MOVE.
     pub also: Option<Key>,
+    /// How long it may still be applied after its answer was lost: what the next process goes by if this one is killed.
+    pub late_write_max: Duration,
 }
 
 /// A turn key as the state knows it. See [`State::key`].
@@ -75,6 +77,7 @@ impl InFlight {
         let inner = &state.inner;
         refuse_if_unusable(inner)?;
         let label = Label::new(entry.method, entry.target);
+        let hold_ms = millis(entry.late_write_max);
         let mut write = Write {
             id: 0,
             kind: entry.kind,
@@ -86,9 +89,9 @@ impl InFlight {
         let place = match (entry.kind, entry.also) {
             (Kind::Shared, None) => {
                 write.id = inner.free.draw_id();
-                enter(inner, &write, &label)?
+                enter(inner, &write, hold_ms, &label)?
             }
-            _ => fill(inner, &mut write, &label)?,
+            _ => fill(inner, &mut write, hold_ms, &label)?,
         };
         let begun = Self { state: Arc::clone(state), write, label: Some(label), place };
         // Closed meanwhile: the slot may not have been flushed with the others.
@@ -198,12 +201,13 @@ fn failed(inner: &Inner, cause: &io::Error) -> NotBegun {
 }
 
 /// An append finds or opens the slot of its key.
-fn enter(inner: &Inner, write: &Write, label: &Label) -> Result<Place, NotBegun> {
-    let mut entered = inner.shared.enter(write, label, &inner.slots, &inner.free);
+fn enter(inner: &Inner, write: &Write, hold_ms: u64, label: &Label) -> Result<Place, NotBegun> {
+    let enter = || inner.shared.enter(write, hold_ms, label, &inner.slots, &inner.free);
+    let mut entered = enter();
     if matches!(entered, Err(Refused::Full)) {
         // Idle slots of appends are kept for a moment only because nobody else wanted them.
         inner.sweep(true);
-        entered = inner.shared.enter(write, label, &inner.slots, &inner.free);
+        entered = enter();
     }
     match entered {
         Ok(()) => Ok(Place::Shared),
@@ -213,7 +217,7 @@ fn enter(inner: &Inner, write: &Write, label: &Label) -> Result<Place, NotBegun>
 }
 
 /// A write fills a slot of its own, and gets its id.
-fn fill(inner: &Inner, write: &mut Write, label: &Label) -> Result<Place, NotBegun> {
+fn fill(inner: &Inner, write: &mut Write, hold_ms: u64, label: &Label) -> Result<Place, NotBegun> {
     let mut slot = inner.free.take();
     if slot.is_none() {
         inner.sweep(true);
@@ -223,7 +227,7 @@ fn fill(inner: &Inner, write: &mut Write, label: &Label) -> Result<Place, NotBeg
     let marked = write.also.is_none() && inner.counters.mark(write.counter);
     // After the mark is taken: that is what keeps the ids of marked writes in order.
     write.id = inner.free.draw_id();
-    match inner.slots.fill(slot, &encode_under_way(write, marked, label)) {
+    match inner.slots.fill(slot, &encode_under_way(write, marked, hold_ms, label)) {
         Ok(()) => Ok(Place::Own { slot, marked }),
         Err(cause) => Err(failed(inner, &cause)),
     }

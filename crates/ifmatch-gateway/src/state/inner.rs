@@ -1,5 +1,6 @@
 //! What the state and its thread have in common.
 
+use super::clock::{Boot, Deadline};
 use super::counters::Counters;
 use super::doubts::{Doubt, Doubts};
 use super::failure::Failure;
@@ -19,12 +20,13 @@ use std::time::{Duration, Instant};
 use super::bytes::{array_at, millis, u32_at, unix_ms};
 
 /// Nothing is held for longer than a year.
-const HOLD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+pub(super) const HOLD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 
 pub(super) struct Inner {
     /// First to be made, last to go.
     pub(super) folder: Folder,
     pub(super) began: Began,
+    pub(super) boot: Boot,
     pub(super) epoch: u64,
     pub(super) secret: [u8; 32],
     /// Keys the hash of turn keys.
@@ -40,6 +42,8 @@ pub(super) struct Inner {
     /// One at a time releases: a slot is given back once.
     pub(super) releasing: Mutex<()>,
     pub(super) variants: Variants,
+    /// Until when a write may still land of which nothing was noted.
+    pub(super) unsure: Mutex<Deadline>,
     pub(super) closed: AtomicBool,
     pub(super) signal: Signal,
 }
@@ -76,7 +80,8 @@ impl Inner {
         let hold = hold.min(HOLD_MAX);
         let (now, hold_ms) = (Instant::now(), millis(hold));
         let until_ms = unix_ms().saturating_add(hold_ms);
-        let record = encode_in_doubt(write, until_ms, hold_ms, &label);
+        let times = (until_ms, hold_ms, Deadline::after(self.boot, hold_ms));
+        let record = encode_in_doubt(write, times, &label);
         let written = match place {
             Place::Own { slot, .. } => self.slots.rewrite(slot, &record).map(|()| Some(slot)),
             Place::Shared => self.shared.part(write.key, &self.free, |slot| self.slots.fill(slot, &record)),
@@ -98,6 +103,13 @@ impl Inner {
         );
         self.doubts.insert(Doubt { write: *write, label, slot, until, until_ms, awaited });
         self.signal.look();
+    }
+
+    /// A write of which nothing was noted has lost its answer.
+    pub(super) fn note_unsure(&self, hold: Duration) {
+        let until = Deadline::after(self.boot, millis(hold.min(HOLD_MAX)));
+        let mut unsure = self.unsure.lock();
+        *unsure = unsure.later(until);
     }
 
     /// The doubt is over: whatever happened has happened, so the count advances, and only then others may go on.
@@ -161,7 +173,7 @@ impl Inner {
         if let Err(cause) = self.slots.sync().and_then(|()| self.variants.sync()) {
             return self.fail(&cause);
         }
-        if let Err(cause) = self.counters.close() {
+        if let Err(cause) = self.counters.close(*self.unsure.lock()) {
             self.failure.note(self.folder.path(), &cause);
         }
     }

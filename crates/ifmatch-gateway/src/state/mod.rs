@@ -17,6 +17,8 @@
 //! **Invariant:** a copy of the folder must not be used: counts of the original go on.
 
 mod bytes;
+mod change;
+mod clock;
 mod counters;
 mod doubts;
 mod error;
@@ -28,21 +30,24 @@ mod inner;
 mod keeper;
 mod open;
 mod record;
+mod recover;
 mod settle;
 mod shared;
 mod slots;
 mod variant_file;
+mod variant_table;
 mod variants;
 
+pub use change::Naming;
 pub use counters::Counter;
 pub use doubts::{DoubtView, Held, RESTART};
 pub use error::{Holder, StateError};
 pub use inflight::{Awaited, Entry, InFlight, Key, NotBegun};
 pub use record::{Kind, Phase};
 pub use settle::{Settled, list, settle};
-pub use variants::{Fields, VARIANT_BYTES_MAX, Variants};
+pub use variants::{Fields, NoNumber, VARIANT_BYTES_MAX, Variants};
 
-use header::Boot;
+use clock::Boot;
 use inflight::Place;
 use inner::Inner;
 use std::path::Path;
@@ -62,6 +67,8 @@ pub struct Options {
     /// How long a write may still be applied after its answer was lost, where nobody says otherwise: after a restart, and
     /// of writes that are dropped. The longest of all routes.
     pub late_write_max: Duration,
+    /// How this run names resources. After another one old tags are stale, and what is in doubt holds everything.
+    pub naming: Naming,
 }
 
 /// How a run began.
@@ -71,7 +78,8 @@ pub enum Began {
     Fresh,
     /// Where the last one ended, in good order or not. Writes that were under way are in doubt.
     Kept,
-    /// With a new epoch, because the old counts are not certain. Exclusive writes are held once.
+    /// With a new epoch, because the old counts are not certain, or may be of other resources. If something may still
+    /// land, exclusive writes are held once.
     Anew {
         /// Why.
         reason: String,
@@ -161,6 +169,11 @@ impl State {
     /// [`NotBegun`]: it must not be forwarded.
     pub fn begin(self: &Arc<Self>, entry: &Entry<'_>) -> Result<InFlight, NotBegun> {
         InFlight::begin(self, entry)
+    }
+
+    /// A write that has no slot has lost its answer. Nobody waits for that, unless the next run is set to guard it.
+    pub fn unsure(&self, late_write_max: Duration) {
+        self.inner.note_unsure(late_write_max);
     }
 
     /// Whether a write of that kind and key has to wait, and for how long at most. To be asked within its turn.

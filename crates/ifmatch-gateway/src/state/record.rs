@@ -7,11 +7,15 @@
 //! | 24, 40 | hash of the key, and of the second one |
 //! | 56, 60 | counter, and that of the second key |
 //! | 64, 72, 80 | began, held until (ms since 1970), held for (ms) |
-//! | 88 | method and target, for people: length, text |
+//! | 88 | held until, by the clock of one boot |
+//! | 104 | method and target, for people: length, text |
 //! | 496 | checksum of all before |
 //! | 504 | the id, once somebody has settled it; written by others, so outside the checksum |
+//!
+//! In format 1 the text was at 88, and of a write under way it was not said for how long it is to be held.
 
 use super::bytes::{checksum, put, u16_at, u32_at, u64_at, u128_at};
+use super::clock::Deadline;
 use super::counters::Counter;
 
 pub(super) const RECORD_BYTES: usize = 512;
@@ -20,8 +24,11 @@ pub(super) const OWN_BYTES: usize = SETTLED_AT;
 pub(super) const SETTLED_AT: usize = 504;
 
 const MAGIC: [u8; 4] = *b"ifmS";
-const FORMAT: u8 = 1;
-const LABEL_AT: usize = 88;
+const FORMAT: u8 = 2;
+const FORMAT_BEFORE: u8 = 1;
+const DEADLINE_AT: usize = 88;
+const LABEL_AT: usize = 104;
+const LABEL_AT_BEFORE: usize = DEADLINE_AT;
 const CHECKSUM_AT: usize = 496;
 /// Longest text about a write that is kept; the rest of a longer target is cut off.
 const LABEL_BYTES_MAX: usize = CHECKSUM_AT - LABEL_AT - 2;
@@ -102,8 +109,10 @@ pub(super) struct Record {
     pub(super) marked: bool,
     /// In doubt: until when it is held, in ms since 1970. For people only.
     pub(super) until_ms: u64,
-    /// In doubt: for how long.
+    /// For how long: in doubt from then on, under way from when its answer is lost.
     pub(super) hold_ms: u64,
+    /// In doubt: until when, as far as that is known.
+    pub(super) deadline: Deadline,
     pub(super) label: Label,
 }
 
@@ -115,24 +124,28 @@ pub(super) enum Read {
     Damaged,
 }
 
-pub(super) fn encode_under_way(write: &Write, marked: bool, label: &Label) -> [u8; RECORD_BYTES] {
-    encode(write, Phase::UnderWay, marked, (0, 0), label)
+pub(super) fn encode_under_way(
+    write: &Write,
+    marked: bool,
+    hold_ms: u64,
+    label: &Label,
+) -> [u8; RECORD_BYTES] {
+    encode(write, Phase::UnderWay, marked, (0, hold_ms, Deadline::default()), label)
 }
 
 pub(super) fn encode_in_doubt(
     write: &Write,
-    until_ms: u64,
-    hold_ms: u64,
+    (until_ms, hold_ms, deadline): (u64, u64, Deadline),
     label: &Label,
 ) -> [u8; RECORD_BYTES] {
-    encode(write, Phase::InDoubt, false, (until_ms, hold_ms), label)
+    encode(write, Phase::InDoubt, false, (until_ms, hold_ms, deadline), label)
 }
 
 fn encode(
     write: &Write,
     phase: Phase,
     marked: bool,
-    (until_ms, hold_ms): (u64, u64),
+    (until_ms, hold_ms, deadline): (u64, u64, Deadline),
     label: &Label,
 ) -> [u8; RECORD_BYTES] {
     let mut bytes = [0; RECORD_BYTES];
@@ -157,6 +170,7 @@ fn encode(
     put(&mut bytes, 64, &write.began_ms.to_le_bytes());
     put(&mut bytes, 72, &until_ms.to_le_bytes());
     put(&mut bytes, 80, &hold_ms.to_le_bytes());
+    deadline.encode_into(&mut bytes, DEADLINE_AT);
     let text = label.0.as_bytes();
     put(&mut bytes, LABEL_AT, &u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
     put(&mut bytes, LABEL_AT + 2, text);
@@ -182,7 +196,12 @@ pub(super) fn decode(bytes: &[u8; RECORD_BYTES], counters: usize) -> Read {
 }
 
 fn decode_checked(bytes: &[u8; RECORD_BYTES], counters: usize) -> Option<Record> {
-    if !bytes.starts_with(&MAGIC) || bytes[4] != FORMAT {
+    let (label_at, deadline) = match bytes[4] {
+        FORMAT => (LABEL_AT, Deadline::decode(bytes, DEADLINE_AT)),
+        FORMAT_BEFORE => (LABEL_AT_BEFORE, Deadline::default()),
+        _ => return None,
+    };
+    if !bytes.starts_with(&MAGIC) {
         return None;
     }
     let phase = match bytes[5] {
@@ -200,8 +219,8 @@ fn decode_checked(bytes: &[u8; RECORD_BYTES], counters: usize) -> Option<Record>
         0 => None,
         _ => Some((u128_at(bytes, 40), counter(60)?)),
     };
-    let text_bytes = usize::from(u16_at(bytes, LABEL_AT));
-    let text = bytes[..CHECKSUM_AT].get(LABEL_AT + 2..LABEL_AT + 2 + text_bytes)?;
+    let text_bytes = usize::from(u16_at(bytes, label_at));
+    let text = bytes[..CHECKSUM_AT].get(label_at + 2..label_at + 2 + text_bytes)?;
     let write = Write {
         id: u64_at(bytes, 16),
         kind,
@@ -216,12 +235,14 @@ fn decode_checked(bytes: &[u8; RECORD_BYTES], counters: usize) -> Option<Record>
         marked: bytes[7] == 1,
         until_ms: u64_at(bytes, 72),
         hold_ms: u64_at(bytes, 80),
+        deadline,
         label: Label::read(text),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::Boot;
     use super::*;
 
     fn write() -> Write {
@@ -232,9 +253,11 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_damage_is_seen() {
         let label = Label::new("MOVE", "/a");
-        let bytes = encode_in_doubt(&write(), 11, 12, &label);
+        let deadline = Deadline::after(Boot::named("a"), 12);
+        let bytes = encode_in_doubt(&write(), (11, 12, deadline), &label);
+        let phase = Phase::InDoubt;
         let record =
-            Record { write: write(), phase: Phase::InDoubt, marked: false, until_ms: 11, hold_ms: 12, label };
+            Record { write: write(), phase, marked: false, until_ms: 11, hold_ms: 12, deadline, label };
         assert_eq!(decode(&bytes, 4), Read::Record { record, settled: false });
         assert_eq!(decode(&bytes, 3), Read::Damaged, "there is no counter 3");
         for at in 0..SETTLED_AT {
@@ -251,11 +274,24 @@ mod tests {
     }
 
     #[test]
+    fn of_the_format_before_all_is_read_that_was_there() {
+        let label = Label::new("PUT", "/a");
+        let mut bytes = encode_under_way(&write(), true, 0, &label);
+        bytes[4] = FORMAT_BEFORE;
+        bytes.copy_within(LABEL_AT..LABEL_AT + 10, LABEL_AT_BEFORE);
+        let sum = checksum(&bytes[..CHECKSUM_AT]);
+        put(&mut bytes, CHECKSUM_AT, &sum.to_le_bytes());
+        let Read::Record { record, .. } = decode(&bytes, 4) else { panic!("not read") };
+        assert_eq!((record.write, record.label, record.hold_ms), (write(), label, 0));
+        assert!(record.marked && !record.deadline.is_set());
+    }
+
+    #[test]
     fn labels_are_shortened_at_characters() {
         let label = Label::new("PUT", &"ä".repeat(1000));
         assert_eq!((label.method(), label.0.len() <= LABEL_BYTES_MAX), ("PUT", true));
-        assert!(label.target().ends_with("ä...") && label.target().len() > 390);
-        let bytes = encode_under_way(&write(), true, &label);
+        assert!(label.target().ends_with("ä...") && label.target().len() > 370);
+        let bytes = encode_under_way(&write(), true, 7, &label);
         assert!(matches!(decode(&bytes, 4), Read::Record { record, .. } if record.label == label));
         let long = Label::new(&"M".repeat(100), "/x");
         assert_eq!((long.method().len(), long.target()), (32, "/x"));

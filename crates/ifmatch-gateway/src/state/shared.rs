@@ -28,6 +28,8 @@ pub(super) struct SharedSlots {
 struct Open {
     slot: u32,
     under_way: u32,
+    /// As the slot says it.
+    hold_ms: u64,
     /// It was found idle by the last look.
     seen_idle: bool,
 }
@@ -45,28 +47,37 @@ impl SharedSlots {
 
     /// An append begins: there is a slot for its key in the file when this returns.
     ///
-    /// A slot with appends under way stands for the first of them; each further one reserves another.
+    /// A slot with appends under way stands for the first of them; each further one reserves another. It says the longest
+    /// time for which one of them is to be held.
     pub(super) fn enter(
         &self,
         write: &Write,
+        hold_ms: u64,
         label: &Label,
         file: &SlotFile,
         free: &FreeSlots,
     ) -> Result<(), Refused> {
         let mut shard = self.shard(write.key).lock();
+        let fill = |slot: u32| {
+            // The slot outlives this append, and must not be taken for the doubt that this one may become.
+            let of_slot = Write { id: free.draw_id(), kind: Kind::Shared, ..*write };
+            file.fill(slot, &encode_under_way(&of_slot, false, hold_ms, label)).map_err(Refused::Failed)
+        };
         if let Some(open) = shard.get_mut(&write.key) {
             if open.under_way > 0 && !free.reserve() {
                 return Err(Refused::Full);
+            }
+            if hold_ms > open.hold_ms {
+                fill(open.slot)?;
+                open.hold_ms = hold_ms;
             }
             open.under_way += 1;
             open.seen_idle = false;
             return Ok(());
         }
         let slot = free.take().ok_or(Refused::Full)?;
-        // The slot outlives this append, and must not be taken for the doubt that this one may become.
-        let of_slot = Write { id: free.draw_id(), kind: Kind::Shared, ..*write };
-        file.fill(slot, &encode_under_way(&of_slot, false, label)).map_err(Refused::Failed)?;
-        shard.insert(write.key, Open { slot, under_way: 1, seen_idle: false });
+        fill(slot)?;
+        shard.insert(write.key, Open { slot, under_way: 1, hold_ms, seen_idle: false });
         Ok(())
     }
 

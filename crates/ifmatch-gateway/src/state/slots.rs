@@ -4,6 +4,7 @@
 //! when a record could not be read), for the same reasons for which a record says that its key is.
 
 use super::bytes::{checksum, millis, open_file, put, random, reserve, u32_at, u64_at, unix_ms};
+use super::clock::{Boot, Deadline};
 use super::error::StateError;
 use super::record::{Kind, OWN_BYTES, RECORD_BYTES, Read, SETTLED_AT, decode};
 use parking_lot::Mutex;
@@ -34,14 +35,21 @@ pub(super) struct Hold {
     pub(super) until_ms: u64,
     /// For how long.
     pub(super) hold_ms: u64,
+    /// Until when, as far as that is known. In format 1 of the counters it was not.
+    pub(super) deadline: Deadline,
 }
 
 impl Hold {
     /// One that begins now.
-    pub(super) fn new(kind: Kind, hold: Duration) -> Self {
+    pub(super) fn new(kind: Kind, hold: Duration, boot: Boot) -> Self {
+        Self::rest(kind, millis(hold), millis(hold), boot)
+    }
+
+    /// What is left of one.
+    pub(super) fn rest(kind: Kind, left_ms: u64, hold_ms: u64, boot: Boot) -> Self {
         let since_ms = unix_ms();
-        let hold_ms = millis(hold);
-        Self { kind, since_ms, until_ms: since_ms.saturating_add(hold_ms), hold_ms }
+        let until_ms = since_ms.saturating_add(left_ms);
+        Self { kind, since_ms, until_ms, hold_ms, deadline: Deadline::after(boot, left_ms) }
     }
 }
 
@@ -75,6 +83,7 @@ impl Head {
             put(&mut bytes, 32, &hold.since_ms.to_le_bytes());
             put(&mut bytes, 40, &hold.until_ms.to_le_bytes());
             put(&mut bytes, 48, &hold.hold_ms.to_le_bytes());
+            hold.deadline.encode_into(&mut bytes, 56);
         }
         let sum = checksum(&bytes[..CHECKSUM_AT]);
         put(&mut bytes, CHECKSUM_AT, &sum.to_le_bytes());
@@ -101,6 +110,7 @@ impl Head {
             since_ms: u64_at(bytes, 32),
             until_ms: u64_at(bytes, 40),
             hold_ms: u64_at(bytes, 48),
+            deadline: Deadline::decode(bytes, 56),
         });
         let settled = u64_at(bytes, 480);
         Ok(Self {

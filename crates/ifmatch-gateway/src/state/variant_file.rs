@@ -3,7 +3,8 @@
 //! A head, with the first number of what is appended; then per set: length (4 bytes), checksum (8), number (4), the
 //! number whose place it takes (4; its own: nobody's), content. When most of the file is of sets that are gone, the
 //! others are written to a new file that takes its name. What a killed process left unfinished at the end was never
-//! given out, and is cut off.
+//! given out, and is cut off; the head then says where numbers go on. That takes no space, so that it can be done on a full
+//! disk too.
 //!
 //! **Invariant:** what is appended has numbers without gaps, so that even the numbers of frames that cannot be read are
 //! bounded by their bytes.
@@ -96,13 +97,15 @@ pub(super) struct Stored {
     /// Beyond every number that was given out.
     pub(super) next: u32,
     pub(super) end: u64,
-    /// Whether there is nothing after the end, and the format is this one.
+    /// Whether there is nothing after the end.
     pub(super) is_whole: bool,
+    /// Whether frames can be appended: the head is whole, and the format is this one.
+    pub(super) is_ours: bool,
 }
 
 impl Stored {
     fn empty(next: u32) -> Self {
-        Self { sets: BTreeMap::new(), next, end: HEAD_BYTES as u64, is_whole: false }
+        Self { sets: BTreeMap::new(), next, end: HEAD_BYTES as u64, is_whole: false, is_ours: false }
     }
 
     /// Nobody knows which numbers were given out: it begins somewhere in the upper half, a quarter of all before the end.
@@ -132,7 +135,7 @@ pub(super) fn read(file: &File, epoch: u64) -> io::Result<Option<Stored>> {
     }
     let mut stored = Stored::empty(u32_at(&bytes, 12));
     match u32_at(&bytes, 8) {
-        FORMAT => {}
+        FORMAT => stored.is_ours = true,
         FORMAT_BEFORE => {
             stored.skip(bytes_total, FRAME_BYTES_BEFORE);
             return Ok(Some(stored));

@@ -7,10 +7,10 @@
 use super::bytes::open_file;
 use super::error::StateError;
 use super::folder::sync_folder;
-use super::variant_file::{HEAD_BYTES, NO_MORE, Stored, encode, frame, frame_bytes, head, read};
+use super::variant_file::{NO_MORE, Stored, encode, frame, head, read};
+use super::variant_table::{Entry, Known};
 use http::header::{HeaderName, HeaderValue};
 use parking_lot::{Mutex, RwLock};
-use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
@@ -42,7 +42,8 @@ pub struct Variants {
 }
 
 struct Log {
-    file: File,
+    /// `None`: there was nothing that could be appended to, and none could be made.
+    file: Option<File>,
     /// Where the next frame goes.
     end: u64,
     /// How long the file would be without the sets that are gone.
@@ -52,101 +53,45 @@ struct Log {
     hand: usize,
     /// Flushed for good: a number given out now could be forgotten.
     closed: bool,
+    /// The last one could not be stored, and that was said.
+    failing: bool,
 }
 
-#[derive(Default)]
-struct Known {
-    ring: Vec<Entry>,
-    /// The place in the ring, by content.
-    places: HashMap<Arc<[u8]>, usize>,
-    /// The same, by number.
-    numbered: HashMap<u32, usize>,
-}
-
-struct Entry {
-    number: u32,
-    content: Arc<[u8]>,
-    fields: Fields,
-    /// Since the hand last passed.
-    used: AtomicBool,
-}
-
-impl Entry {
-    fn mark(&self) {
-        // Most of the time it is marked already; then nobody's cache is disturbed.
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn frame_bytes(&self) -> u64 {
-        frame_bytes(&self.content)
-    }
-}
-
-impl Known {
-    fn find(&self, content: &[u8]) -> Option<u32> {
-        let entry = &self.ring[*self.places.get(content)?];
-        entry.mark();
-        Some(entry.number)
-    }
-
-    /// At that place, which is one of the ring or the one after its last.
-    fn put(&mut self, place: usize, entry: Entry) {
-        self.places.insert(Arc::clone(&entry.content), place);
-        self.numbered.insert(entry.number, place);
-        match self.ring.get_mut(place) {
-            None => self.ring.push(entry),
-            Some(at) => {
-                let gone = std::mem::replace(at, entry);
-                self.places.remove(&gone.content);
-                self.numbered.remove(&gone.number);
-            }
-        }
-    }
-
-    fn live_bytes(&self) -> u64 {
-        HEAD_BYTES as u64 + self.ring.iter().map(Entry::frame_bytes).sum::<u64>()
-    }
-
-    /// Moves the hand on to a place that was not used since it last passed. `None`: there is no place at all.
-    fn unused(&self, hand: &mut usize) -> Option<usize> {
-        let places = self.ring.len();
-        // The first round takes all marks away. Those set meanwhile do not keep it going.
-        for _ in 0..=places {
-            let place = *hand;
-            let entry = self.ring.get(place)?;
-            *hand = (place + 1) % places;
-            if !entry.used.swap(false, Ordering::Relaxed) {
-                return Some(place);
-            }
-        }
-        Some(*hand)
-    }
+/// Why a set of fields has no number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NoNumber {
+    /// It is larger than [`VARIANT_BYTES_MAX`].
+    #[error("the set of fields is too large")]
+    TooLarge,
+    /// It could not be stored, the state is closed, or all numbers of this epoch are used up.
+    #[error("the set of fields could not be stored")]
+    NotStored,
 }
 
 impl Variants {
     /// The number of exactly this set of fields, a new one if need be; in a full table it takes the place of a set that
-    /// is not in use. Fields of one name keep their order, others have none. `None`, and counted: the set is larger than
-    /// [`VARIANT_BYTES_MAX`], it could not be stored, all numbers of this epoch are used up, or the state is closed.
-    pub fn intern(&self, fields: &[(HeaderName, Option<HeaderValue>)]) -> Option<u32> {
+    /// is not in use. Fields of one name keep their order, others have none.
+    ///
+    /// # Errors
+    /// [`NoNumber`], counted.
+    pub fn intern(&self, fields: &[(HeaderName, Option<HeaderValue>)]) -> Result<u32, NoNumber> {
         let number = self.number(fields);
-        if number.is_none() {
+        if number.is_err() {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         number
     }
 
-    fn number(&self, fields: &[(HeaderName, Option<HeaderValue>)]) -> Option<u32> {
+    fn number(&self, fields: &[(HeaderName, Option<HeaderValue>)]) -> Result<u32, NoNumber> {
         let mut sorted: Vec<&(HeaderName, Option<HeaderValue>)> = fields.iter().collect();
         sorted.sort_by(|a, b| a.0.as_str().cmp(b.0.as_str()));
-        let content = encode(&sorted)?;
+        let content = encode(&sorted).ok_or(NoNumber::TooLarge)?;
         if let Some(number) = self.known.read().find(&content) {
-            return Some(number);
+            return Ok(number);
         }
         let mut log = self.log.lock();
         if let Some(number) = self.known.read().find(&content) {
-            return Some(number);
+            return Ok(number);
         }
         let entry = Entry {
             number: log.next,
@@ -154,7 +99,7 @@ impl Variants {
             fields: sorted.into_iter().cloned().collect(),
             used: AtomicBool::new(false),
         };
-        self.add(&mut log, entry)
+        self.add(&mut log, entry).ok_or(NoNumber::NotStored)
     }
 
     fn add(&self, log: &mut Log, entry: Entry) -> Option<u32> {
@@ -169,9 +114,8 @@ impl Variants {
             (place, known.ring.get(place).map(|gone| (gone.number, gone.frame_bytes())))
         };
         let frame = frame(number, gone.map_or(number, |(gone, _)| gone), &entry.content);
-        let stored = self.make_room(log, bytes).and_then(|()| log.file.write_all_at(&frame, log.end));
-        if let Err(cause) = stored {
-            tracing::warn!(file = %self.path.display(), error = %cause, "a variant could not be stored");
+        let stored = self.append(log, &frame);
+        if !self.told(log, &stored) {
             return None;
         }
         log.end += bytes;
@@ -184,21 +128,52 @@ impl Variants {
         Some(number)
     }
 
-    /// Writes the file anew if it would become too long. If that is not possible, it stays as it is.
-    fn make_room(&self, log: &mut Log, bytes: u64) -> io::Result<()> {
-        if log.end + bytes <= FILE_BYTES_KEPT.max(log.live_bytes.saturating_mul(LIVE_SHARE)) {
-            return Ok(());
+    /// Says in the log when it begins to fail and when it no longer does: each read that has no tag for that is counted,
+    /// and there may be many. Whether it succeeded.
+    fn told(&self, log: &mut Log, stored: &io::Result<()>) -> bool {
+        let (was_failing, file) = (log.failing, self.path.display());
+        log.failing = stored.is_err();
+        match stored {
+            Err(cause) if !was_failing => tracing::warn!(
+                %file,
+                error = %cause,
+                "request fields that answers vary on cannot be stored: until they can, answers that vary on new ones go \
+                 out without a tag"
+            ),
+            Ok(()) if was_failing => {
+                tracing::info!(%file, "request fields that answers vary on can be stored again");
+            }
+            _ => {}
         }
-        (log.file, log.end) = write_anew(&self.path, self.epoch, log.next, &self.known.read())?;
-        Ok(())
+        stored.is_ok()
+    }
+
+    /// Appends a frame; if the file would become too long, to one that is written anew. If that is not possible, all
+    /// stays as it is.
+    fn append(&self, log: &mut Log, frame: &[u8]) -> io::Result<()> {
+        let end = log.end + frame.len() as u64;
+        let is_room = end <= FILE_BYTES_KEPT.max(log.live_bytes.saturating_mul(LIVE_SHARE));
+        let file = match log.file.take() {
+            Some(file) if is_room => file,
+            old => match write_anew(&self.path, self.epoch, log.next, &self.known.read()) {
+                Ok((file, end)) => {
+                    log.end = end;
+                    file
+                }
+                Err(cause) => {
+                    log.file = old;
+                    return Err(cause);
+                }
+            },
+        };
+        let stored = file.write_all_at(frame, log.end);
+        log.file = Some(file);
+        stored
     }
 
     /// The set of that number; `None`: there is none, or no longer.
     pub fn fields(&self, number: u32) -> Option<Fields> {
-        let known = self.known.read();
-        let entry = &known.ring[*known.numbered.get(&number)?];
-        entry.mark();
-        Some(Arc::clone(&entry.fields))
+        self.known.read().fields(number)
     }
 
     /// How often [`Variants::intern`] had to say no.
@@ -230,7 +205,8 @@ impl Variants {
     }
 
     /// Reads the table: its newest `variants_max` sets. One that is missing, damaged or of another epoch is begun anew,
-    /// with numbers that are not expected to have been given out: an unknown number is a stale tag, nothing worse.
+    /// with numbers that are not expected to have been given out: an unknown number is a stale tag, nothing worse. If that
+    /// cannot be written, the disk being full perhaps, there are no new numbers until it can.
     pub(super) fn open(path: &Path, epoch: u64, variants_max: usize) -> Result<Self, StateError> {
         let file = match open_file(path, false) {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => None,
@@ -244,8 +220,8 @@ impl Variants {
             Some(stored) => stored,
             None => Stored::begun_anew().map_err(StateError::io(path, "make a number for"))?,
         };
-        let Stored { mut sets, next, end, is_whole } = stored;
-        let beyond = sets.len().saturating_sub(variants_max);
+        let Stored { mut sets, next, end, is_whole, is_ours } = stored;
+        let is_beyond = sets.len() > variants_max;
         let mut known = Known::default();
         while let Some((number, (content, fields))) = sets.pop_first() {
             if sets.len() < variants_max {
@@ -253,12 +229,10 @@ impl Variants {
                 known.put(known.ring.len(), entry);
             }
         }
-        let (file, end) = match file {
-            Some(file) if is_whole && beyond == 0 => (file, end),
-            _ => write_anew(path, epoch, next, &known).map_err(StateError::io(path, "write"))?,
-        };
-        let log = Log { file, end, live_bytes: known.live_bytes(), next, hand: 0, closed: false };
-        Ok(Self {
+        let live_bytes = known.live_bytes();
+        let file = file.filter(|_| is_ours);
+        let log = Log { file, end, live_bytes, next, hand: 0, closed: false, failing: false };
+        let variants = Self {
             path: path.to_owned(),
             epoch,
             variants_max,
@@ -266,14 +240,45 @@ impl Variants {
             known: RwLock::new(known),
             refused: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
-        })
+        };
+        if !is_whole {
+            variants.mend();
+        } else if is_beyond {
+            variants.shorten();
+        }
+        Ok(variants)
+    }
+
+    /// Writes the file anew without the sets that are no longer in the table. If that cannot be done they stay there.
+    fn shorten(&self) {
+        let mut log = self.log.lock();
+        if let Ok((file, end)) = write_anew(&self.path, self.epoch, log.next, &self.known.read()) {
+            (log.file, log.end) = (Some(file), end);
+        }
+    }
+
+    /// Cuts off what is not whole at the end, or makes the file. If neither can be done, it is tried again for each new set.
+    fn mend(&self) {
+        let mut log = self.log.lock();
+        let mended = match log.file.take() {
+            // The head before the end is cut off: without it nothing says which numbers may have been given out.
+            Some(file) => {
+                let written = file.write_all_at(&head(self.epoch, log.next), 0);
+                written.and_then(|()| file.set_len(log.end)).map(|()| (file, log.end))
+            }
+            None => write_anew(&self.path, self.epoch, log.next, &self.known.read()),
+        };
+        let mended = mended.map(|(file, end)| (log.file, log.end) = (Some(file), end));
+        self.told(&mut log, &mended);
     }
 
     /// Flushes everything, the name of the file too. From now on none is added.
     pub(super) fn sync(&self) -> io::Result<()> {
         let mut log = self.log.lock();
         log.closed = true;
-        log.file.sync_all()?;
+        if let Some(file) = &log.file {
+            file.sync_all()?;
+        }
         self.path.parent().map_or(Ok(()), sync_folder)
     }
 }
@@ -282,16 +287,26 @@ impl Variants {
 /// Not flushed: after a power loss the epoch is another, unless [`Variants::sync`] was there before.
 fn write_anew(path: &Path, epoch: u64, next: u32, known: &Known) -> io::Result<(File, u64)> {
     let new = path.with_extension("new");
-    let mut writer = BufWriter::new(open_file(&new, true)?);
+    let made = write_new(&new, epoch, next, known).and_then(|file| {
+        fs::rename(&new, path)?;
+        Ok((file, known.live_bytes()))
+    });
+    if made.is_err() {
+        // What is there of it takes space that others need; should it stay, the next one is written over it.
+        drop(fs::remove_file(&new));
+    }
+    made
+}
+
+fn write_new(new: &Path, epoch: u64, next: u32, known: &Known) -> io::Result<File> {
+    let mut writer = BufWriter::new(open_file(new, true)?);
     writer.write_all(&head(epoch, next))?;
     let mut entries: Vec<&Entry> = known.ring.iter().collect();
     entries.sort_by_key(|entry| entry.number);
     for entry in entries {
         writer.write_all(&frame(entry.number, entry.number, &entry.content))?;
     }
-    let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-    fs::rename(&new, path)?;
-    Ok((file, known.live_bytes()))
+    writer.into_inner().map_err(io::IntoInnerError::into_error)
 }
 
 #[cfg(test)]
@@ -307,7 +322,49 @@ mod tests {
     }
 
     fn intern(variants: &Variants, value: &'static str) -> Option<u32> {
-        variants.intern(&[(ACCEPT, Some(HeaderValue::from_static(value)))])
+        variants.intern(&[(ACCEPT, Some(HeaderValue::from_static(value)))]).ok()
+    }
+
+    /// Counts what is said in the log.
+    struct Said(Arc<AtomicU64>);
+
+    impl tracing::Subscriber for Said {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+
+    #[test]
+    fn that_none_can_be_stored_is_said_once_and_that_they_can_again_too() {
+        let (dir, variants) = opened(&head(7, 0));
+        let said = Arc::new(AtomicU64::new(0));
+        let broken = || File::open(dir.path().join("variants")).expect("it opens");
+        tracing::subscriber::with_default(Said(Arc::clone(&said)), || {
+            for round in 1..=3 {
+                let whole = variants.log.lock().file.replace(broken());
+                for value in ["a", "b", "c", "d"] {
+                    let field = HeaderValue::from_str(&format!("{value}{round}")).expect("a value");
+                    assert_eq!(variants.intern(&[(ACCEPT, Some(field))]), Err(NoNumber::NotStored));
+                }
+                assert_eq!(said.load(Ordering::Relaxed), 2 * round - 1);
+                variants.log.lock().file = whole;
+                assert!(["a", "b"].iter().all(|value| intern(&variants, value).is_some()));
+                let another = HeaderValue::from_str(&format!("{round}")).expect("a value");
+                assert!(variants.intern(&[(ACCEPT, Some(another))]).is_ok());
+                assert_eq!(said.load(Ordering::Relaxed), 2 * round);
+            }
+        });
+        assert_eq!(variants.refused(), 12);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod s6_outcome;
 mod s7_modes;
 mod s7_observe;
 mod s9_process;
+mod s9_settings;
 
 use answers::*;
 use hyper::service::service_fn;

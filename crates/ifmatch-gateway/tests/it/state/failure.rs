@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::state::child::Running;
-use ifmatch_gateway::state::NotBegun;
+use ifmatch_gateway::state::{NoNumber, NotBegun};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// From now on no file of this process may be written.
@@ -125,9 +125,9 @@ fn a_variant_that_cannot_be_stored_is_not_given_out() {
         let state = State::open(&folder, UPSTREAM, &options()).unwrap();
         let set = [(ACCEPT, Some(HeaderValue::from_static("a/b")))];
         break_disk();
-        assert_eq!(state.variants().intern(&set), None);
+        assert_eq!(state.variants().intern(&set), Err(NoNumber::NotStored));
         mend_disk();
-        assert_eq!(state.variants().intern(&set), Some(0));
+        assert_eq!(state.variants().intern(&set), Ok(0));
         assert_eq!((state.variants().refused(), state.failure()), (1, None));
         child::tell("done");
         return;

@@ -1,6 +1,7 @@
 //! The durable state of a gateway. What a killed process leaves behind is a copy of its folder at that moment; some tests
 //! take such a copy, and some do kill a process.
 
+mod change;
 mod child;
 mod counts;
 mod crash;
@@ -12,7 +13,7 @@ mod restart;
 mod settle;
 mod variants;
 
-use ifmatch_gateway::state::{Counter, Entry, InFlight, Kind, Options, State};
+use ifmatch_gateway::state::{Counter, Entry, InFlight, Kind, Naming, Options, State};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +22,12 @@ use tempfile::TempDir;
 
 const UPSTREAM: &str = "api.example:80";
 const LONG: Duration = Duration::from_secs(600);
+/// All writes are noted.
+const NAMING: Naming = Naming { keys: [1; 16], unnoted: [0; 16] };
 const SHORT: Duration = Duration::from_millis(20);
 
 fn options() -> Options {
-    Options { counters: 1 << 16, in_flight_max: 32, variants_max: 8, late_write_max: LONG }
+    Options { counters: 1 << 16, in_flight_max: 32, variants_max: 8, late_write_max: LONG, naming: NAMING }
 }
 
 /// As if in boot "one".
@@ -53,7 +56,7 @@ fn killed(dir: &Path) -> TempDir {
 }
 
 fn entry<'a>(state: &State, key: &'a str, kind: Kind) -> Entry<'a> {
-    Entry { key: state.key(key), kind, method: "PUT", target: key, also: None }
+    Entry { key: state.key(key), kind, method: "PUT", target: key, also: None, late_write_max: SHORT }
 }
 
 fn begin(state: &Arc<State>, key: &str, kind: Kind) -> InFlight {

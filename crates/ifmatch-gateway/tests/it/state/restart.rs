@@ -165,6 +165,73 @@ fn doubts_are_held_again_for_as_long_as_they_were_to_be() {
 }
 
 #[test]
+fn time_that_is_over_is_not_held_again() {
+    let (dir, state) = fresh();
+    exclusive(&state, "/a").doubt(LONG);
+    let remaining = |state: &State| state.held(state.key("/a"), Kind::Exclusive).unwrap().remaining;
+    let over = Duration::from_millis(200);
+    until("some of the time is over", || remaining(&state) < LONG - over);
+    // To the millisecond, each time.
+    let slack = Duration::from_millis(2);
+    let left = killed(dir.path());
+    let next = open(left.path());
+    assert!(remaining(&next) < LONG - over + slack);
+    // However often it is started, by a kill or in good order; and longer only if it is to be longer.
+    next.close();
+    drop(next);
+    assert!(remaining(&open(left.path())) < LONG - over + slack);
+    let longer = Options { late_write_max: LONG * 2, ..options() };
+    let third = remaining(&open_with(left.path(), &longer));
+    assert!(third > LONG && third < LONG * 2 - over + slack);
+    // What is held for everybody goes on in the same way.
+    let reboot = killed(dir.path());
+    let all = open_in(reboot.path(), "two");
+    until("some of the time is over", || remaining(&all) < LONG - over);
+    assert!(remaining(&open_in(killed(reboot.path()).path(), "two")) < LONG - over + slack);
+}
+
+#[test]
+fn where_no_clock_tells_what_is_left_all_of_it_is_held_again() {
+    let (dir, state) = fresh();
+    exclusive(&state, "/a").doubt(LONG * 2);
+    until("some of the time is over", || {
+        state.held(state.key("/a"), Kind::Exclusive).unwrap().remaining < LONG * 2 - SHORT * 10
+    });
+    state.close();
+    let left = killed(dir.path());
+    drop(state);
+    let next = open_in(left.path(), "two");
+    assert!(next.held(next.key("/a"), Kind::Exclusive).unwrap().remaining > LONG * 2 - SHORT * 10);
+}
+
+#[test]
+fn what_was_under_way_is_held_from_the_start_for_as_long_as_it_was_begun_with() {
+    let (dir, state) = fresh();
+    let long = |key, kind| Entry { late_write_max: LONG, ..entry(&state, key, kind) };
+    let writes = [
+        state.begin(&long("/a", Kind::Exclusive)).unwrap(),
+        // The slot they share says the longest.
+        shared(&state, "/s"),
+        state.begin(&long("/s", Kind::Shared)).unwrap(),
+        shared(&state, "/s"),
+        exclusive(&state, "/short"),
+    ];
+    let short = Options { late_write_max: SHORT, ..options() };
+    let left = killed(dir.path());
+    let next = open_with(left.path(), &short);
+    let remaining = |state: &State, key| state.held(state.key(key), Kind::Exclusive).unwrap().remaining;
+    for key in ["/a", "/s"] {
+        assert!(remaining(&next, key) > LONG / 2, "{key}");
+    }
+    until("what was to be short is", || !is_held(&next, "/short", Kind::Exclusive));
+    // From then on the time runs.
+    until("some of it is over", || remaining(&next, "/a") < LONG - SHORT * 10);
+    let again = open_with(killed(left.path()).path(), &short);
+    assert!(remaining(&again, "/a") < LONG - SHORT * 9);
+    writes.into_iter().for_each(|write| _ = write.end(false));
+}
+
+#[test]
 fn ids_rise_from_run_to_run_even_if_the_clock_does_not() {
     let (dir, state) = fresh();
     let write = exclusive(&state, "/a");

@@ -2,7 +2,7 @@
 
 use super::*;
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderName, HeaderValue};
-use ifmatch_gateway::state::{Fields, VARIANT_BYTES_MAX};
+use ifmatch_gateway::state::{Fields, NoNumber, VARIANT_BYTES_MAX};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ fn one_number_for_exactly_one_set() {
     assert!(a != b);
     let mut other_order = accept("a");
     other_order.reverse();
-    assert_eq!(variants.intern(&other_order), Some(a));
+    assert_eq!(variants.intern(&other_order), Ok(a));
     let empty = vec![(ACCEPT, Some(HeaderValue::from_static(""))), (ACCEPT_LANGUAGE, None)];
     let absent = vec![(ACCEPT, None), (ACCEPT_LANGUAGE, None)];
     assert!(variants.intern(&empty) != variants.intern(&absent));
@@ -56,7 +56,7 @@ fn numbers_survive_a_kill_and_an_unfinished_end_is_cut_off() {
         fs::write(file(&whole), &bytes[..bytes.len() - cut]).unwrap();
         let next = open(whole.path());
         assert_eq!(next.variants().len(), 2, "{cut} bytes cut off");
-        assert_eq!(next.variants().intern(&accept("b")), Some(numbers[1]));
+        assert_eq!(next.variants().intern(&accept("b")), Ok(numbers[1]));
         let d = next.variants().intern(&accept("d")).unwrap();
         assert!(d > numbers[1]);
         drop(next);
@@ -75,7 +75,7 @@ fn numbers_survive_a_kill_and_an_unfinished_end_is_cut_off() {
 fn what_is_too_large_is_refused_and_counted() {
     let (_dir, state) = fresh();
     let variants = state.variants();
-    assert_eq!(variants.intern(&accept(&"x".repeat(VARIANT_BYTES_MAX))), None);
+    assert_eq!(variants.intern(&accept(&"x".repeat(VARIANT_BYTES_MAX))), Err(NoNumber::TooLarge));
     assert_eq!((variants.len(), variants.refused(), variants.evicted()), (0, 1, 0));
 }
 
@@ -128,7 +128,10 @@ fn a_smaller_table_keeps_the_newest() {
     drop(small);
     assert_eq!(open(copy.path()).variants().len(), 3, "nor do they come back in a larger one");
     let none = open_with(copy.path(), &Options { variants_max: 0, ..options() });
-    assert_eq!((none.variants().intern(&accept("a")), none.variants().refused()), (None, 1));
+    assert_eq!(
+        (none.variants().intern(&accept("a")), none.variants().refused()),
+        (Err(NoNumber::NotStored), 1)
+    );
 }
 
 #[test]
@@ -200,6 +203,57 @@ fn a_kill_while_the_file_is_written_anew_leaves_the_old_one_or_the_new_one() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_anew_keeps_nobody_from_starting() {
+    let (dir, state) = fresh();
+    let given: Vec<_> = ["a", "b", "c"].map(|value| intern(&state, value)).into();
+    drop(state);
+    // Nothing can be made where the new one would be.
+    let new = dir.path().join("variants.new");
+    fs::create_dir(&new).unwrap();
+    let whole = fs::read(file(&dir)).unwrap();
+    // What a killed process did not finish is cut off in place.
+    fs::write(file(&dir), &whole[..whole.len() - 1]).unwrap();
+    let next = open(dir.path());
+    assert_eq!(known(&next, &given).iter().flatten().count(), 2);
+    let fourth = intern(&next, "d");
+    assert!(fourth > given[2]);
+    drop(next);
+    let again = open(dir.path());
+    assert_eq!((intern(&again, "d"), intern(&again, "b")), (fourth, given[1]));
+    drop(again);
+    // A file that is of no use can only be written anew: until then nothing is given out, and what is written is written.
+    for foreign in [&b"something else"[..], b""] {
+        fs::write(file(&dir), foreign).unwrap();
+        let state = open(dir.path());
+        assert_eq!(state.variants().intern(&accept("a")), Err(NoNumber::NotStored));
+        exclusive(&state, "/a").end(true);
+        fs::remove_dir(&new).unwrap();
+        let number = intern(&state, "a");
+        fs::create_dir(&new).unwrap();
+        drop(state);
+        assert_eq!(intern(&open(dir.path()), "a"), number);
+    }
+}
+
+#[test]
+fn a_smaller_table_that_cannot_be_written_anew_is_smaller_all_the_same() {
+    let (dir, state) = fresh();
+    let given: Vec<_> = ["a", "b", "c", "d"].map(|value| intern(&state, value)).into();
+    drop(state);
+    fs::create_dir(dir.path().join("variants.new")).unwrap();
+    let two = open_with(dir.path(), &Options { variants_max: 2, ..options() });
+    assert_eq!(known(&two, &given[..2]), [None, None]);
+    assert_eq!(intern(&two, "d"), given[3]);
+    let again = intern(&two, "a");
+    assert!(again > given[3]);
+    drop(two);
+    let all = open(dir.path());
+    assert_eq!((intern(&all, "a"), intern(&all, "d")), (again, given[3]));
+    (0..20).for_each(|index| _ = intern(&all, &index.to_string()));
+    assert_eq!(all.variants().fields(again), None);
+}
+
+#[test]
 fn no_damage_brings_a_number_back() {
     let (dir, given, _, after) = written_anew();
     let expected = known(&open(killed(dir.path()).path()), &given);
@@ -267,7 +321,7 @@ fn after_the_end_in_good_order_none_is_added_that_a_power_loss_could_take() {
     state.close();
     assert_eq!(
         (state.variants().intern(&accept("b")), state.variants().intern(&accept("a"))),
-        (None, Some(a))
+        (Err(NoNumber::NotStored), Ok(a))
     );
     let next = State::open_in_boot(killed(dir.path()).path(), UPSTREAM, &options(), "two").unwrap();
     assert_eq!((next.epoch(), intern(&next, "a")), (state.epoch(), a));
