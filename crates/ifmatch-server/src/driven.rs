@@ -5,7 +5,7 @@
 //! as long as it lives, so each is waited for once, and what is left of it is a look at a number whenever the connection is
 //! polled.
 
-use crate::config::{HEADER_READ_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX};
+use crate::config::{HEADER_READ_MAX, STREAM_SEND_BYTES_MAX, STREAMS_MAX, TRANSPORT_HEAD_BYTES_MAX};
 use crate::socket::Client;
 use bytes::Bytes;
 use http::{Request, Version};
@@ -281,6 +281,7 @@ pub(crate) fn server(link: &Link) -> auto::Builder<Streams> {
         .timer(Pings(link.clone()))
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(TRANSPORT_HEAD_BYTES_MAX)
+        .max_send_buf_size(STREAM_SEND_BYTES_MAX)
         .keep_alive_interval(HEADER_READ_MAX)
         .keep_alive_timeout(HEADER_READ_MAX);
     server
