@@ -14,9 +14,9 @@ pub const HEADER_READ_MAX: Duration = Duration::from_secs(30);
 /// Longest time in which a client takes nothing of an answer that is being sent to it; then the connection is closed.
 pub(crate) const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
 /// What the transport reads of a head at most, in bytes, before it answers 431 by itself: the largest header section that is
-/// taken, the longest target that can be read (64 KiB), and what is between fields. Smaller heads that are still over the
-/// pipeline's limit get an answer that explains.
-pub(crate) const TRANSPORT_HEAD_BYTES_MAX: u32 = 144 << 10;
+/// taken, and as much for its target. Smaller heads that are still over the pipeline's limit get an answer that explains.
+/// No more than a buffer that doubles has room for: a client that never ends its head has so much for nothing.
+pub(crate) const TRANSPORT_HEAD_BYTES_MAX: u32 = 128 << 10;
 /// How much of each answer HTTP/2 takes over before the client takes it, in bytes; a piece more than that is ready.
 pub(crate) const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
 /// Requests at a time on one HTTP/2 connection.

@@ -191,6 +191,7 @@ where
             Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
         served.link.answered();
+        // The transport sees meanwhile if content was left unread, and says so with the answer if the connection ends for it.
         behind_the_ready().await;
         if let Ok(response) = &mut answered {
             shared.pages.let_read(origin.as_ref(), response, shared.pipeline.authority());

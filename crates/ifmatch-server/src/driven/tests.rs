@@ -116,7 +116,7 @@ async fn at_the_end_what_is_under_way_is_finished() {
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// A request over HTTP/2, GET of /, on the stream of that number.
-fn stream(number: u8) -> [u8; 15] {
+fn stream_of(number: u8) -> [u8; 15] {
     [0, 0, 6, 1, 5, 0, 0, 0, number, 0x82, 0x86, 0x84, 0x41, 1, b'a']
 }
 
@@ -160,7 +160,7 @@ async fn http_2_without_a_stream_is_idle_whatever_its_pings_say() {
 
     // What is open is not idle, for however long, and the time begins anew with its end.
     let (mut client, _ending, driven) = connect(HEADER_READ_MAX * 3);
-    client.write_all(&[PREFACE, &stream(1), &stream(3)].concat()).await.unwrap();
+    client.write_all(&[PREFACE, &stream_of(1), &stream_of(3)].concat()).await.unwrap();
     let (answers, goodbye, end) = attend(&mut client).await;
     assert!(answers.len() == 2 && answers.iter().all(|at| is_about(*at, HEADER_READ_MAX * 3)), "{answers:?}");
     assert!(
@@ -173,7 +173,7 @@ async fn http_2_without_a_stream_is_idle_whatever_its_pings_say() {
 #[tokio::test(start_paused = true)]
 async fn http_2_that_answers_no_ping_is_closed() {
     let (mut client, _ending, driven) = connect(HEADER_READ_MAX * 10);
-    client.write_all(&[PREFACE, &stream(1)].concat()).await.unwrap();
+    client.write_all(&[PREFACE, &stream_of(1)].concat()).await.unwrap();
     // A ping is sent, and there is as much time again for its answer, which does not come.
     let kept = kept(&mut client).await;
     assert!(is_about(kept, 2 * HEADER_READ_MAX), "{kept:?}");
@@ -188,6 +188,44 @@ async fn http_2_that_answers_no_ping_is_closed() {
     let (mut client, _ending, _driven) = connect(Duration::ZERO);
     client.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
     assert!(is_about(self::kept(&mut client).await, HEADER_READ_MAX));
+}
+
+/// An answer without end.
+struct Endless(Arc<AtomicUsize>);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        const PIECE: &[u8] = &[0; 16 << 10];
+        self.0.fetch_add(PIECE.len(), Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(PIECE)))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn little_is_held_of_answers_that_nobody_takes() {
+    const BETWEEN: usize = 8 << 10;
+    let (mut client, stream) = tokio::io::duplex(BETWEEN);
+    let (link, ending, taken) = (Link::new(None), watch::Sender::new(()), Arc::new(AtomicUsize::new(0)));
+    let counts = Arc::clone(&taken);
+    let service = service_fn(move |_| {
+        let answer = Response::new(Endless(Arc::clone(&counts)));
+        async { Ok::<_, Infallible>(answer) }
+    });
+    let connection = server(&link).serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+    let driven = tokio::spawn(drive(Box::pin(connection), link, ending.subscribe()));
+    // The client would take 2 GiB at once, of each answer and of all together.
+    let windows = b"\0\0\x06\x04\0\0\0\0\0\0\x04\x7f\xff\xff\xff\0\0\x04\x08\0\0\0\0\0\x7f\0\0\0";
+    client.write_all(&[PREFACE, windows, &stream_of(1), &stream_of(3)].concat()).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let taken = taken.load(Ordering::Relaxed);
+    assert!(taken > BETWEEN && taken <= BETWEEN + 2 * 2 * STREAM_SEND_BYTES_MAX, "{taken}");
+    driven.abort();
 }
 
 /// A connection over TCP whose requests are never answered; what they hold of the sender is dropped with them.

@@ -89,6 +89,7 @@ fn a_client_that_waits_for_100_sends_no_content_in_vain() {
         connection.send(&head(fields, "/a")).unwrap();
         let first = connection.response("PUT").unwrap();
         assert_refused(&first, status, code);
+        assert_eq!(first.value("connection"), Some("close"), "{status} says so (RFC 9110, Section 10.1.1)");
         // The content that did not come is not waited for, and what comes is not taken for it.
         assert_eq!(connection.rest().unwrap(), b"", "{status}: closed");
     }
