@@ -1,17 +1,15 @@
 //! What the kernel has accepted of a request, and not sent yet.
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::connect_unspec;
 use rustix::net::sockopt::set_socket_linger;
-use socket2::SockRef;
-use std::io;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Whether all that the kernel has accepted is on its way: it can leave only as far as the peer has room, so none of it
 /// waits for a peer that does not read. If that cannot be told it is not.
+#[cfg(target_os = "linux")]
 pub(super) fn is_empty(stream: &TcpStream) -> bool {
-    let socket = SockRef::from(stream);
+    let socket = socket2::SockRef::from(stream);
     // With this mark the socket takes more only if there is nothing that it has not sent.
     let asked = socket.set_tcp_notsent_lowat(1).and_then(|()| takes_more(stream));
     // Whatever it usually is.
@@ -19,7 +17,15 @@ pub(super) fn is_empty(stream: &TcpStream) -> bool {
     asked.is_ok_and(|empty| empty) && unmarked.is_ok()
 }
 
-fn takes_more(stream: &TcpStream) -> io::Result<bool> {
+/// The same where the system does not say.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_empty(_: &TcpStream) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn takes_more(stream: &TcpStream) -> std::io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let mut asked = [PollFd::new(stream, PollFlags::OUT)];
     poll(&mut asked, Some(&Timespec::default()))?;
     Ok(asked[0].revents().contains(PollFlags::OUT))
