@@ -358,6 +358,9 @@ impl Authority for Gateway {
             let allow = HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS");
             return Admission::Refused(Refusal::new(Code::MethodNotAllowed).field(ALLOW, allow));
         }
+        if head.method == Method::OPTIONS && head::is_last_hop(&head.headers) {
+            return Admission::Answered(head::options());
+        }
         let mut route = self.routes.find(target);
         if has_destination(&head.method) && self.routes.strict() {
             match destination(&head.method, &head.uri, &head.headers) {

@@ -17,7 +17,7 @@ use http::{Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use ifmatch_core::{Code, MethodClass, Mode, Protection, Refusal};
+use ifmatch_core::{Code, MethodClass, Mode, Protection, Reason, Refusal};
 use ifmatch_guard::{Acted, Exchange, Passed};
 use parking_lot::Mutex;
 use std::pin::Pin;
@@ -115,7 +115,10 @@ impl Gateway {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let mode = route.policy.mode;
+        let mints = route.mints();
         let purpose = match mode {
+            // What may go over to another protocol, or be answered as any read: whose tags it is about is known here only.
+            _ if mints => Purpose::Judged(None),
             _ if mode.evaluates() => Purpose::Conditional,
             _ if self.routes.strict() => Purpose::Plain,
             _ => Purpose::Verbatim,
@@ -162,11 +165,17 @@ impl Gateway {
                 return Err(refusal);
             }
             Err(Unsent::After(error)) if writes => {
+                let is_ours = error.kind != SendErrorKind::Content;
+                let status = if is_ours { StatusCode::BAD_GATEWAY } else { StatusCode::BAD_REQUEST };
                 let detail =
                     format!("The write was sent to the upstream, and {error}. It may have been applied.");
-                let refusal =
-                    Refusal::new(Code::OutcomeUnknown).detail(detail).status_code(StatusCode::BAD_GATEWAY);
+                let refusal = Refusal::new(Code::OutcomeUnknown).detail(detail).status_code(status);
                 return Ok(Passed::Acted(Acted::Unknown(refusal, None)));
+            }
+            Err(Unsent::After(error)) if error.kind == SendErrorKind::Content => {
+                return Err(Refusal::new(Code::InvalidContent)
+                    .because(Reason::Other("incomplete"))
+                    .detail("The content ended before it was complete."));
             }
             Err(Unsent::After(error)) => return Err(refusals::unanswered(&error)),
         };
@@ -184,6 +193,9 @@ impl Gateway {
         if mode.evaluates() {
             self.advertise(route, &mut head.headers);
             self.learned.answered(&x.headers, &mut head.headers);
+        }
+        if mints {
+            head::strip_validators(&mut head.headers);
         }
         if !writes {
             let tapped = watched && x.method == Method::GET && matches!(status.as_u16(), 200 | 304);

@@ -5,8 +5,8 @@ use crate::cors::{self, Origins};
 use crate::driven::{Content, Error, Link, drive, server};
 use crate::socket::{Client, Socket, socket};
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue, ORIGIN};
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderMap, HeaderValue, ORIGIN};
+use http::{Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -180,6 +180,9 @@ where
         if request.body().is_end_stream() {
             poll_fn(|cx| served.link.poll_whole(cx)).await;
         }
+        // Its end is told by itself, and has room for trailers.
+        let ends_by_itself =
+            request.version() < Version::HTTP_2 && request.body().size_hint().exact().is_none();
         let Served { shared, peer, .. } = &*served;
         // Most requests come from no page: to go by the few fields there are costs less than to look the name up.
         let origin =
@@ -190,10 +193,14 @@ where
             Some(Ok(response)) => Ok(response),
             Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
+        let is_last = ends_by_itself && served.link.is_last();
         served.link.answered();
         // The transport sees meanwhile if content was left unread, and says so with the answer if the connection ends for it.
         behind_the_ready().await;
         if let Ok(response) = &mut answered {
+            if is_last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             shared.pages.let_read(origin.as_ref(), response, shared.pipeline.authority());
         }
         answered

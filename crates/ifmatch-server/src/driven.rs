@@ -20,7 +20,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -63,6 +63,8 @@ struct State {
     state: AtomicU64,
     /// Streams that are open, if it is HTTP/2, or [`NO_STREAMS`].
     streams: AtomicUsize,
+    /// Whether trailers were read.
+    last: AtomicBool,
     /// Whose requests end with it.
     client: Option<Client>,
 }
@@ -71,7 +73,8 @@ impl Link {
     /// A connection that begins: its first head is due. `client` is only told of if a request ends when it leaves.
     pub(crate) fn new(client: Option<Client>) -> Self {
         let (state, streams) = (AtomicU64::new(NEVER), AtomicUsize::new(NO_STREAMS));
-        let link = Self(Arc::new(State { began: Instant::now(), state, streams, client }));
+        let last = AtomicBool::new(false);
+        let link = Self(Arc::new(State { began: Instant::now(), state, streams, last, client }));
         link.is_due(link.0.began + HEADER_READ_MAX);
         link
     }
@@ -99,6 +102,13 @@ impl Link {
             self.set(if left { LEFT } else { UNDER_WAY });
         }
         if self.is(LEFT) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Whether the connection ends behind the answer to a request whose content tells its end itself. It does if trailers were
+    /// read, or may still come: where others take a bare LF for the end of a line the transport does not, and so may have
+    /// taken the next request for a part of the trailers (RFC 9112, Sections 2.2 and 7.1.2).
+    pub(crate) fn is_last(&self) -> bool {
+        self.0.last.load(Ordering::Relaxed) || self.is(READING)
     }
 
     fn poll_left(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -164,6 +174,11 @@ impl Body for Content {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if let (Some(Ok(frame)), Some(link)) = (&frame, &self.link)
+            && frame.is_trailers()
+        {
+            link.0.last.store(true, Ordering::Relaxed);
+        }
         if matches!(frame, Some(Err(_))) {
             self.link = None;
         } else if let Some(link) =

@@ -139,16 +139,17 @@ fn parse(head: &Bytes, of_head_request: bool) -> Result<Head, Malformed> {
         answer.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let reason = reason.map(|reason| head.slice_ref(reason.as_bytes()));
     let mut told = Told::default();
-    let headers = fields(head, answer.headers, &mut told)?;
-    let content = content(status, version, &headers, told, of_head_request)?;
+    let mut headers = fields(head, answer.headers, &mut told)?;
+    // What is announced may come, and must not be taken for the next answer (RFC 9110, Section 8.6).
+    let announces_none = status != StatusCode::NO_CONTENT
+        || !(told.coding || headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0"));
+    let content = content(status, version, &mut headers, told, of_head_request)?;
     // Behind a 101 it is another protocol's.
     let keep = content != Content::ToEnd
         && version == Version::HTTP_11
         && status != StatusCode::SWITCHING_PROTOCOLS
         && !(told.connection && closes(&headers))
-        // What is announced may come, and must not be taken for the next answer (RFC 9110, Section 8.6).
-        && !(status == StatusCode::NO_CONTENT
-            && (told.coding || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")));
+        && announces_none;
     let mut head = Head { status, version, headers, reason, content, keep };
     if told.coding && head.headers.remove(CONTENT_LENGTH).is_some() {
         // The coding goes before the length (RFC 9112, Section 6.3), and something is wrong with the upstream.
@@ -187,29 +188,56 @@ fn closes(headers: &HeaderMap) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// RFC 9112, Section 6.3.
+/// RFC 9112, Section 6.3. Of a length that is said more than once one is left, and none where there can be none.
 fn content(
     status: StatusCode,
     version: Version,
-    headers: &HeaderMap,
+    headers: &mut HeaderMap,
     told: Told,
     of_head_request: bool,
 ) -> Result<Content, Malformed> {
-    if of_head_request || status.is_informational() || matches!(status.as_u16(), 204 | 304) {
+    if status.is_informational() || status == StatusCode::NO_CONTENT {
+        if told.length {
+            // RFC 9110, Section 8.6.
+            headers.remove(CONTENT_LENGTH);
+        }
         return Ok(Content::NONE);
     }
-    if told.coding {
-        if version == Version::HTTP_10 {
-            return Err(Malformed("the answer is HTTP/1.0 and has a transfer coding"));
-        }
-        let last =
-            headers.get_all(TRANSFER_ENCODING).iter().next_back().map_or(&b""[..], HeaderValue::as_bytes);
-        let last = last.rsplit(|&b| b == b',').next().unwrap_or_default();
-        let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
-        return Ok(if chunked { Content::Chunked(Chunks::default()) } else { Content::ToEnd });
+    // The coding goes before the length, which is not handed on beside it.
+    let length = if told.length && !told.coding { length(headers)? } else { None };
+    if of_head_request || status == StatusCode::NOT_MODIFIED {
+        return Ok(Content::NONE);
     }
-    if !told.length {
-        return Ok(Content::ToEnd);
+    if !told.coding {
+        return Ok(length.map_or(Content::ToEnd, Content::Length));
+    }
+    if version == Version::HTTP_10 {
+        return Err(Malformed("the answer is HTTP/1.0 and has a transfer coding"));
+    }
+    if is_chunked(headers) {
+        Ok(Content::Chunked(Chunks::default()))
+    } else {
+        Err(Malformed("the answer has a transfer coding other than chunked"))
+    }
+}
+
+/// What its content is under: chunked, once, and nothing else. What another coding makes of content is not content, and
+/// nobody asked for it (RFC 9112, Section 7).
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut codings = lines
+        .flat_map(|line| line.as_bytes().split(|&b| b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|coding| !coding.is_empty());
+    codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked")) && codings.next().is_none()
+}
+
+fn length(headers: &mut HeaderMap) -> Result<Option<u64>, Malformed> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lines.next().map_or(&b""[..], HeaderValue::as_bytes);
+    let plain = decimal(first.trim_ascii()).filter(|_| lines.next().is_none());
+    if plain.is_some() {
+        return Ok(plain);
     }
     let mut length = None;
     for line in headers.get_all(CONTENT_LENGTH) {
@@ -220,7 +248,10 @@ fn content(
             }
         }
     }
-    Ok(length.map_or(Content::ToEnd, Content::Length))
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(length)
 }
 
 /// Digits and nothing else, as Content-Length has them.
@@ -425,7 +456,7 @@ mod tests {
                 "+",
             ),
             (
-                "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n1 \r\na\r\n0;e\r\nx: 1\r\n\r\n",
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: ,\t,Chunked ,\r\n\r\n1 \r\na\r\n0;e\r\nx: 1\r\n\r\n",
                 "a",
                 Some("1"),
                 true,
@@ -461,6 +492,15 @@ mod tests {
             "HTTP/1.1 200 OK\r\ncontent-length: \r\n\r\na",
             "HTTP/1.1 200 OK\r\ncontent-length: 18446744073709551616\r\n\r\na",
             "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\ncontent-length: 1\r\n\r\na",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding:\r\ncontent-length: 1\r\n\r\na",
+            "HTTP/1.1 304 No\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+            "HTTP/1.1 304 No\r\ncontent-length: abc\r\n\r\n",
             "HTTP/1.1 200 OK\r\n content-length: 1\r\n\r\na",
             "HTTP/1.1 200 OK\r\ncontent-length : 1\r\n\r\na",
             "HTTP/2 200 OK\r\n\r\n",
@@ -493,6 +533,33 @@ mod tests {
             for piece_bytes in [1, 7, 1000] {
                 assert!(read(&answer, piece_bytes).is_err(), "{chunks:?} {piece_bytes}");
             }
+        }
+    }
+
+    #[test]
+    fn a_length_is_handed_on_once_and_where_there_can_be_one() {
+        let lengths = |answer: &str, of_head_request| {
+            let head = head(&mut answer.as_bytes().into(), &mut Scanned::default(), of_head_request);
+            let lines = |head: Head| -> Vec<_> {
+                head.headers
+                    .get_all(CONTENT_LENGTH)
+                    .iter()
+                    .map(|line| line.to_str().unwrap().to_owned())
+                    .collect()
+            };
+            head.map(|head| lines(head.unwrap()))
+        };
+        for twice in ["content-length: 2, 2\r\n", "content-length: 2\r\ncontent-length: 2\r\n"] {
+            for (status, of_head_request) in [("200 OK", false), ("200 OK", true), ("304 No", false)] {
+                let answer = format!("HTTP/1.1 {status}\r\n{twice}\r\n");
+                assert_eq!(lengths(&answer, of_head_request), Ok(vec!["2".to_owned()]), "{answer}");
+            }
+        }
+        for of_head_request in [false, true] {
+            assert_eq!(lengths("HTTP/1.1 204 No\r\ncontent-length: 2\r\n\r\n", of_head_request), Ok(vec![]));
+        }
+        for bad in ["-1", "abc", "2, 3", ""] {
+            assert!(lengths(&format!("HTTP/1.1 200 OK\r\ncontent-length: {bad}\r\n\r\n"), true).is_err());
         }
     }
 

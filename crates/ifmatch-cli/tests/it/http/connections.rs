@@ -46,6 +46,38 @@ fn content_of_a_refused_request_is_never_the_next_request() {
 }
 
 #[test]
+fn behind_trailers_comes_no_other_request() {
+    let server = Server::start();
+    server.create("/a", b"1");
+    let version = tag(&server.request("GET", "/a", NONE, None));
+    // Servers differ in where trailers end whose lines do not end with CRLF.
+    for trailers in ["X: 1\r\n\r\n", "X: 1\n\r\n", "\n", "X: 1\n\n"] {
+        for (condition, status) in [(&[][..], 428), (&[("If-Match", "\"x\"")][..], 412)] {
+            let fields = [condition, &[("Transfer-Encoding", "chunked")]].concat();
+            let content = format!("1\r\nx\r\n0\r\n{trailers}");
+            let mut bytes = request("PUT", "/a", &fields, Some(content.as_bytes()));
+            bytes.extend_from_slice(SMUGGLED);
+            bytes.extend_from_slice(SMUGGLED);
+            let mut connection = server.connect();
+            connection.send(&bytes).unwrap();
+            assert_eq!(connection.final_response("PUT").unwrap().status, status, "{trailers:?}");
+            // Closed, or broken because there was more to read.
+            assert!(
+                !matches!(connection.final_response("PUT"), Ok(_) | Err(Error::Timeout(_))),
+                "{trailers:?}"
+            );
+            server.assert_absent("/smuggled");
+        }
+    }
+    // What is chunked without them keeps its connection.
+    let mut connection = server.connect();
+    let fields = [("If-Match", version.as_str()), ("Transfer-Encoding", "chunked")];
+    let put = ask(&mut connection, "PUT", "/a", &fields, Some(b"1\r\n2\r\n0\r\n\r\n")).unwrap();
+    assert_eq!((put.status, put.value("connection")), (204, None));
+    assert_eq!(ask(&mut connection, "GET", "/a", NONE, None).unwrap().text(), "2");
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = Server::start();
     let mut connection = server.connect();

@@ -4,6 +4,7 @@ use super::answers::{code, done, refused, stale, tag_of};
 use super::{Rig, enforced, gateway_only, rigged};
 use ifmatch_core::Mode;
 use ifmatch_gateway::settings::{Evaluate, Writers};
+use ifmatch_testkit::raw;
 use ifmatch_testkit::upstream::{After, Course};
 
 /// Everything is observed but `/orders/{id}`.
@@ -127,4 +128,103 @@ fn a_star_matches_what_has_no_tag() {
     assert_eq!(asked(&[("If-None-Match", "\"x\"")]).status, 200);
     assert_eq!(asked(&[("If-Match", "*")]).status, 200);
     stale(&asked(&[("If-Match", "\"x\"")]));
+}
+
+#[test]
+fn content_under_a_coding_that_nobody_undoes_is_no_answer() {
+    let rig = enforced();
+    let coded = |coding: &str| {
+        Course::raw(
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+                .into_bytes(),
+        )
+    };
+    for coding in ["gzip, chunked", "chunked, gzip", "chunked;q=1", "identity", "chunked, chunked"] {
+        rig.upstream.next("GET", "/a", coded(coding));
+        refused(&rig.ask("GET", "/a", &[], ""), 502, "upstream_unreachable");
+    }
+    for coding in ["Chunked", ", chunked", "chunked,"] {
+        rig.upstream.next("GET", "/a", coded(coding));
+        assert_eq!(rig.ask("GET", "/a", &[], "").text(), "hi", "{coding}");
+    }
+}
+
+#[test]
+fn a_length_goes_out_once_or_not_at_all() {
+    for mode in [Mode::Observe, Mode::Enforce] {
+        let rig = rigged(|plan| plan.settings.mode = mode);
+        let asked = |method: &str, length: &str, content: &str| {
+            rig.upstream.next(
+                "*",
+                "/a",
+                Course::raw(format!("HTTP/1.1 200 OK\r\n{length}\r\n{content}").into_bytes()),
+            );
+            rig.ask(method, "/a", &[], "")
+        };
+        for twice in ["Content-Length: 2, 2\r\n", "Content-Length: 2\r\nContent-Length: 2\r\n"] {
+            assert_eq!(asked("GET", twice, "hi").values("content-length"), [b"2"]);
+            let content = if mode == Mode::Observe { "" } else { "hi" };
+            assert_eq!(asked("HEAD", twice, content).values("content-length"), [b"2"]);
+        }
+        for bad in ["2\r\nContent-Length: 3", "-1", "abc"] {
+            for method in ["GET", "HEAD"] {
+                let answer = asked(method, &format!("Content-Length: {bad}\r\n"), "");
+                assert_eq!(answer.status, 502, "{mode:?} {method} {bad}");
+            }
+        }
+        rig.upstream.next("*", "/a", Course::raw(&b"HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\n"[..]));
+        let none = rig.ask("HEAD", "/a", &[], "");
+        assert_eq!((none.status, none.value("content-length")), (204, None));
+    }
+}
+
+#[test]
+fn an_answer_instead_of_another_protocol_is_no_way_to_the_upstreams_tags() {
+    let rig = rigged(|plan| plan.add("chat", "/chat", |route| route.upgrade = vec!["websocket".into()]));
+    let theirs = Course::status(200)
+        .field("ETag", "\"theirs\"")
+        .field("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+    rig.upstream.next("GET", "/chat", theirs);
+    let upgrade = [("Connection", "upgrade"), ("Upgrade", "websocket")];
+    let conditions = [
+        ("If-None-Match", "\"theirs\""),
+        ("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT"),
+        ("Range", "bytes=0-0"),
+    ];
+    let answer = rig.ask("GET", "/chat", &[&upgrade[..], &conditions].concat(), "");
+    assert_eq!((answer.status, answer.value("etag"), answer.value("last-modified")), (200, None, None));
+    let sent = rig.upstream.requests().pop().unwrap();
+    assert_eq!(sent.value("upgrade"), Some("websocket"));
+    for (name, _) in conditions {
+        assert_eq!(sent.value(&name.to_ascii_lowercase()), None);
+    }
+}
+
+#[test]
+fn content_that_breaks_off_on_its_way_is_the_clients_fault() {
+    let rig = rigged(|plan| plan.settings.mode = Mode::Observe);
+    for (method, code) in [("POST", "outcome_unknown"), ("QUERY", "invalid_content")] {
+        let mut client = rig.connect();
+        let chunked = [("Transfer-Encoding", "chunked")];
+        client.send(&raw::request(method, "/a", &chunked, Some(b"1\r\nx\r\nzz\r\n"))).unwrap();
+        refused(&client.final_response(method).unwrap(), 400, code);
+    }
+}
+
+#[test]
+fn options_that_may_go_no_further_are_answered_here() {
+    for mode in [Mode::Observe, Mode::Enforce] {
+        let rig = rigged(|plan| plan.settings.mode = mode);
+        let asked = |left: &str| rig.ask("OPTIONS", "/a", &[("Max-Forwards", left)], "");
+        let here = asked("0");
+        assert!(here.status == 204 && here.value("allow").unwrap().contains("PATCH"));
+        assert_eq!(rig.upstream.requests().len(), 0);
+        for (left, then) in [("1", "0"), ("10", "9"), ("x", "x")] {
+            asked(left);
+            assert_eq!(rig.upstream.requests().pop().unwrap().value("max-forwards"), Some(then));
+        }
+        // It says nothing about other methods.
+        rig.ask("GET", "/a", &[("Max-Forwards", "0")], "");
+        assert_eq!(rig.upstream.requests().pop().unwrap().value("max-forwards"), Some("0"));
+    }
 }

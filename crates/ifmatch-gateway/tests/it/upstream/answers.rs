@@ -45,7 +45,7 @@ async fn content_that_is_cut_is_never_complete() {
 
 #[tokio::test]
 async fn content_without_a_length_ends_with_its_connection() {
-    for head in ["HTTP/1.1 200 OK", "HTTP/1.0 200 OK", "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip"] {
+    for head in ["HTTP/1.1 200 OK", "HTTP/1.0 200 OK"] {
         let upstream = says(format!("{head}\r\n\r\nabcd").leak()).await;
         let mut body = ask(&upstream, get()).await.unwrap().response.into_body();
         assert_eq!(body.size_hint().exact(), None);
