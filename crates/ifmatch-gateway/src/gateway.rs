@@ -4,6 +4,7 @@ use crate::body::{Budget, GatewayBody};
 use crate::cors::Learned;
 use crate::digest;
 use crate::head::{self, Heads, Purpose};
+use crate::hops;
 use crate::names::Names;
 use crate::parameters;
 use crate::refusals;
@@ -358,8 +359,8 @@ impl Authority for Gateway {
             let allow = HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS");
             return Admission::Refused(Refusal::new(Code::MethodNotAllowed).field(ALLOW, allow));
         }
-        if head.method == Method::OPTIONS && head::is_last_hop(&head.headers) {
-            return Admission::Answered(head::options());
+        if head.method == Method::OPTIONS && hops::is_last_hop(&head.headers) {
+            return Admission::Answered(hops::options());
         }
         let mut route = self.routes.find(target);
         if has_destination(&head.method) && self.routes.strict() {

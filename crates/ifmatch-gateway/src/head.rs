@@ -1,19 +1,18 @@
 //! Heads of messages on their way through: what is kept, taken away, added, and in which order.
 
-use crate::body::GatewayBody;
 use crate::gateway::destination;
+use crate::hops::fewer;
 use crate::settings::{HostField, Origin};
 use crate::upstream::{Message, Sending};
 use crate::variant;
-use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
     CONTENT_RANGE, CONTENT_TYPE, COOKIE, ETAG, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue, IF_MATCH,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, MAX_FORWARDS, PRAGMA,
     PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version};
 use ifmatch_core::Target;
 use ifmatch_guard::{Exchange, Field};
 use std::borrow::Cow;
@@ -155,29 +154,6 @@ impl Heads {
         };
         Some(format!("{scheme}://{host}{to}"))
     }
-}
-
-/// Whether an OPTIONS is for the next server it meets, which we are (RFC 9110, Section 7.6.2).
-pub(crate) fn is_last_hop(headers: &HeaderMap) -> bool {
-    headers.get_all(MAX_FORWARDS).iter().any(|value| forwards(value) == Some(0))
-}
-
-/// What is answered to that: the methods of the gateway itself.
-pub(crate) fn options() -> Response<GatewayBody> {
-    let mut response = Response::new(GatewayBody::from(Bytes::new()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let allow = HeaderValue::from_static("GET, HEAD, PUT, PATCH, DELETE, POST, OPTIONS");
-    response.headers_mut().insert(ALLOW, allow);
-    response
-}
-
-fn forwards(value: &HeaderValue) -> Option<u64> {
-    value.to_str().ok()?.trim().parse().ok()
-}
-
-/// One hop less, if it is a number.
-fn fewer(value: &HeaderValue) -> HeaderValue {
-    forwards(value).map_or_else(|| value.clone(), |left| HeaderValue::from(left.saturating_sub(1)))
 }
 
 /// The authority in the target goes before Host (RFC 9112, Section 3.2.2); HTTP/2 has it there.

@@ -19,6 +19,7 @@ mod forwarding;
 mod gateway;
 mod hashed;
 mod head;
+mod hops;
 mod names;
 mod outgoing;
 mod parameters;
