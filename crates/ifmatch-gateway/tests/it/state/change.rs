@@ -143,6 +143,21 @@ fn writes_that_nobody_noted_are_minded_when_others_begin_to_be() {
     ended(left.path(), OPEN, |_| {});
     let next = open(left.path());
     assert!(reason(&next).is_some() && held_by(&next, "/a", Kind::Exclusive) == Some(RESTART));
+    // Not even when nothing can land any more: then nobody waits, but counts are not what they should be.
+    let dir = tempfile::tempdir().unwrap();
+    let quick = Options { late_write_max: Duration::ZERO, naming: OPEN, ..options() };
+    drop(open_with(dir.path(), &quick));
+    let state = open_with(dir.path(), &quick);
+    state.close();
+    let epoch = state.epoch();
+    drop(state);
+    let next = open_with(dir.path(), &Options { naming: NAMING, ..quick });
+    assert!(reason(&next).is_some() && next.epoch() != epoch && next.doubts().is_empty());
+    // Once that is done with, it is done with.
+    next.close();
+    drop(next);
+    open_with(dir.path(), &quick).close();
+    assert_eq!(open_with(dir.path(), &Options { naming: NAMING, ..quick }).began(), &Began::Kept);
 }
 
 #[test]
