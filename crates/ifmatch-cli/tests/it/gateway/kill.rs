@@ -175,7 +175,8 @@ fn held_and_released(
     let doubts = listed(&folder.state);
     let held: Vec<&Value> = doubts.iter().filter(|d| d["phase"] == "in doubt").collect();
     assert!(!held.is_empty(), "round {round}: {doubts:?}");
-    let target = held[0]["target"].as_str().unwrap();
+    // The last that began: what is left from rounds before is held for as long as it was, and may be released any moment.
+    let target = held[held.len() - 1]["target"].as_str().unwrap();
     let read = gateway.ask("GET", target, NONE, None);
     let (field, value) =
         if read.status == 200 { ("If-Match", tag(&read)) } else { ("If-None-Match", "*".to_owned()) };
