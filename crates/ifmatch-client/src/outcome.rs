@@ -80,14 +80,14 @@ impl Refusal {
     }
 }
 
-/// `412 Precondition Failed: what the server says`.
+/// `412 Precondition Failed: what the server says`, without secrets of the URL that it may repeat.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.status().as_u16())?;
         if let Some(phrase) = self.status().canonical_reason() {
             write!(f, " {phrase}")?;
         }
-        match self.problem.words() {
+        match self.problem.words_shown(|said| crate::secret::text_about(&self.answer.url, said)) {
             Some(words) => write!(f, ": {words}"),
             None => Ok(()),
         }

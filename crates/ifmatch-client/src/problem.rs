@@ -35,8 +35,13 @@ impl Problem {
 
     /// What happened, in the server's words.
     pub fn words(&self) -> Option<String> {
+        self.words_shown(str::to_owned)
+    }
+
+    /// [`Problem::words`], of which something is not to be shown.
+    pub(crate) fn words_shown(&self, shown: impl Fn(&str) -> String) -> Option<String> {
         let said = WORDS.iter().find_map(|name| self.member(name));
-        said.map(cut).or_else(|| self.text.clone())
+        said.or(self.text.as_deref()).map(|said| cut(&shown(said)))
     }
 
     /// The stable code, of problems as ifmatch sends them.

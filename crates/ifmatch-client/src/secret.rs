@@ -80,12 +80,24 @@ pub fn url(url: &Url) -> String {
         shown.set_fragment(Some(&text(fragment)));
     }
     if let Some(query) = url.query() {
-        let masked = query.split('&').map(parameter).collect::<Vec<_>>().join("&");
+        let masked = shown_query(query);
         if masked != query {
             shown.set_query(Some(&masked));
         }
     }
     shown.to_string()
+}
+
+fn shown_query(query: &str) -> String {
+    query.split('&').map(parameter).collect::<Vec<_>>().join("&")
+}
+
+/// [`text`] that may repeat the URL it is about, as refusals do: of its query nothing is shown that [`url`] does not show.
+pub fn text_about(asked: &Url, said: &str) -> String {
+    match asked.query().filter(|query| !query.is_empty()) {
+        Some(query) => text(&said.replace(query, &shown_query(query))),
+        None => text(said),
+    }
 }
 
 /// One parameter of a query. What carries another URL with a secret in it is masked whole.
@@ -237,6 +249,14 @@ mod tests {
         ] {
             assert_eq!(url(&Url::parse(given).unwrap()), shown);
         }
+    }
+
+    #[test]
+    fn what_repeats_a_url_shows_no_more_than_the_url_does() {
+        let asked = Url::parse("http://a/b?id=1&key=s!cret&sig=x").unwrap();
+        let said = "PUT /b?id=1&key=s!cret&sig=x needs one";
+        assert_eq!(text_about(&asked, said), "PUT /b?id=1&key=***&sig=*** needs one");
+        assert_eq!(text_about(&Url::parse("http://a/b?").unwrap(), said), text(said));
     }
 
     #[test]

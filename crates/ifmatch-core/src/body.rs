@@ -9,6 +9,7 @@ use http::header::{HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UN
 use http::{HeaderMap, Method};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// The media type of problem bodies.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -37,7 +38,7 @@ const BOUNDS: [Bounds; 2] = [
 pub struct About<'a> {
     /// Its method.
     pub method: &'a Method,
-    /// Its target as received or canonical, without authority.
+    /// Its target as received or canonical, with its query and without authority.
     pub target: &'a str,
     /// Its header section.
     pub headers: &'a HeaderMap,
@@ -95,7 +96,8 @@ struct Retry<'a> {
 /// The request as the body repeats it: cut where it is too long.
 struct Shown<'a> {
     method: &'a str,
-    target: &'a str,
+    /// Ends in dots if it is cut.
+    target: Cow<'a, str>,
     /// The whole target; a part of one would name another resource.
     href: Option<&'a str>,
     about: &'a About<'a>,
@@ -107,6 +109,7 @@ impl<'a> Shown<'a> {
         let target = shortened(about.target, bounds.target_bytes_max);
         let method = shortened(about.method.as_str(), bounds.text_bytes_max);
         let href = (target.len() == about.target.len()).then_some(target);
+        let target = href.map_or_else(|| format!("{target}...").into(), Cow::Borrowed);
         Self { method, target, href, about, bounds }
     }
 
@@ -147,7 +150,7 @@ fn body(refusal: &Refusal, about: &Shown<'_>) -> Vec<u8> {
         reason: refusal.reason().map(|r| r.name()),
         applied: code.applied(),
         method: about.method,
-        target: about.target,
+        target: &about.target,
         required: required(code, about),
         received: echo(refusal, about),
         problem: problem.map(TagProblem::name),
@@ -196,7 +199,7 @@ fn least(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
 }
 
 fn detail(refusal: &Refusal, about: &Shown<'_>, problem: Option<TagProblem>) -> String {
-    let (method, target) = (about.method, about.target);
+    let (method, target) = (about.method, &about.target);
     let sent = |name: &HeaderName| about.sent(name).unwrap_or_default();
     let sentence = match (refusal.own_detail(), refusal.code()) {
         (Some(own), _) => shortened(own, 4 * about.bounds.text_bytes_max).to_owned(),
@@ -256,7 +259,7 @@ fn stale_detail(refusal: &Refusal, about: &Shown<'_>) -> String {
     use crate::problem::Reason;
     let field = refusal.subject().unwrap_or(&IF_MATCH);
     let sent = format!("You sent {} {}", spelled(field), about.sent(field).unwrap_or_default());
-    let target = about.target;
+    let target = &about.target;
     let now = refusal.etag().map(|etag| echoed(etag.as_bytes(), about.bounds.echo_chars_max));
     match (refusal.reason(), now) {
         (Some(Reason::Gone), _) => format!("{sent}; nothing is stored at {target} (any more)."),
@@ -315,7 +318,7 @@ fn echo(refusal: &Refusal, about: &Shown<'_>) -> Option<Value> {
 }
 
 fn steps(refusal: &Refusal, about: &Shown<'_>) -> Vec<String> {
-    let (method, target) = (about.method, about.target);
+    let (method, target) = (about.method, &about.target);
     match refusal.code() {
         Code::PreconditionRequired | Code::OverwriteNotAllowed | Code::NotAVersion => {
             let mut steps = vec![

@@ -4,6 +4,7 @@ mod forwarded;
 
 use crate::problem::Code;
 use crate::refusal::Refusal;
+use std::borrow::Cow;
 
 pub use forwarded::coarse;
 
@@ -15,12 +16,13 @@ pub const FORWARDED_TARGET_BYTES_MAX: usize = 16 << 10;
 /// A request target in canonical form (RFC 3986, Section 6.2.2): percent-encoded unreserved characters decoded, hex
 /// digits in upper case, dot segments removed. The case of the path is kept; `%2F` stays different from `/`.
 ///
-/// **Invariant:** two spellings of one resource have equal targets, and a target is ASCII without white space, controls
+/// **Invariant:** two spellings of one resource have equal targets, and a path is ASCII without white space, controls
 /// or backslash, so that it can go into fields and logs as it is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Target {
-    path: Box<str>,
-    query: Option<Box<str>>,
+    /// The path; behind it, after a question mark, the query.
+    text: Box<str>,
+    path_bytes: usize,
 }
 
 impl Target {
@@ -37,11 +39,12 @@ impl Target {
         if !path.starts_with('/') {
             return Err(Refusal::bad_request("path", "The target must be a path that begins with a slash."));
         }
-        let path = if is_canonical(path.as_bytes()) { path.into() } else { normalise(path)? };
+        let path =
+            if is_canonical(path.as_bytes()) { Cow::Borrowed(path) } else { Cow::Owned(normalise(path)?) };
         if path.len() > TARGET_BYTES_MAX {
             return Err(too_long(TARGET_BYTES_MAX));
         }
-        Ok(Self { path, query: query.map(Into::into) })
+        Ok(Self::new(path, query))
     }
 
     /// Reads a path that is handed on to an upstream: normalised without changing what it names (percent-encoded
@@ -65,28 +68,47 @@ impl Target {
             let detail = "The path begins with two slashes, which servers read in different ways.";
             return Err(Refusal::bad_request("empty_segment", detail));
         }
-        let path = if is_plain(path.as_bytes()) { path.into() } else { forwarded::normalise(path)? };
-        Ok(Self { path, query: query.map(Into::into) })
+        let path = if is_plain(path.as_bytes()) {
+            Cow::Borrowed(path)
+        } else {
+            Cow::Owned(forwarded::normalise(path)?)
+        };
+        Ok(Self::new(path, query))
     }
 
     /// A path as it came, for a request that is handed through without being judged: not canonical.
     pub fn verbatim(path: &str, query: Option<&str>) -> Self {
-        Self { path: path.into(), query: query.map(Into::into) }
+        Self::new(Cow::Borrowed(path), query)
+    }
+
+    fn new(path: Cow<'_, str>, query: Option<&str>) -> Self {
+        let path_bytes = path.len();
+        let text = match query {
+            None => path.into(),
+            Some(query) => [&*path, "?", query].concat().into(),
+        };
+        Self { text, path_bytes }
+    }
+
+    /// The canonical path with the query as received: what is to be asked for to get this resource. The query may hold
+    /// secrets.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The canonical path.
     pub fn path(&self) -> &str {
-        &self.path
+        &self.text[..self.path_bytes]
     }
 
     /// The query as received, without the question mark.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.text.get(self.path_bytes + 1..)
     }
 
     /// Whether it names a collection: it ends in a slash.
     pub fn is_collection(&self) -> bool {
-        self.path.ends_with('/')
+        self.path().ends_with('/')
     }
 }
 
@@ -133,7 +155,7 @@ fn is_segment_byte(b: u8) -> bool {
         )
 }
 
-fn normalise(path: &str) -> Result<Box<str>, Refusal> {
+fn normalise(path: &str) -> Result<String, Refusal> {
     let mut segments: Vec<String> = Vec::new();
     let mut rest = path[1..].split('/').peekable();
     while let Some(raw) = rest.next() {
@@ -164,7 +186,7 @@ fn normalise(path: &str) -> Result<Box<str>, Refusal> {
             segments.push(String::new());
         }
     }
-    Ok(format!("/{}", segments.join("/")).into())
+    Ok(format!("/{}", segments.join("/")))
 }
 
 fn normalise_segment(raw: &str) -> Result<String, Refusal> {
@@ -237,6 +259,21 @@ mod tests {
         ] {
             assert_eq!(path(text).as_deref(), Ok(canonical), "{text}");
             assert_eq!(path(canonical).as_deref(), Ok(canonical), "{canonical} is its own canonical form");
+        }
+    }
+
+    #[test]
+    fn a_query_stays_as_it_came_behind_the_path() {
+        for query in [None, Some(""), Some("a=%61/../b?c"), Some("\u{e9}\"")] {
+            for target in [
+                Target::parse("/%61/./b", query),
+                Target::parse_forwarded("/%61/./b", query),
+                Ok(Target::verbatim("/a/b", query)),
+            ] {
+                let target = target.unwrap();
+                let whole = query.map_or("/a/b".to_owned(), |query| format!("/a/b?{query}"));
+                assert_eq!((target.path(), target.query(), target.as_str()), ("/a/b", query, &*whole));
+            }
         }
     }
 

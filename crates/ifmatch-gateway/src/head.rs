@@ -450,10 +450,7 @@ pub(crate) fn target<'x>(x: &'x Exchange, purpose: Purpose<'_>) -> Cow<'x, PathA
 
 /// A target as we name it.
 pub(crate) fn canonical(target: &Target) -> Option<PathAndQuery> {
-    match target.query() {
-        Some(query) => PathAndQuery::try_from(format!("{}?{query}", target.path())).ok(),
-        None => PathAndQuery::try_from(target.path()).ok(),
-    }
+    PathAndQuery::try_from(target.as_str()).ok()
 }
 
 /// Takes from an answer what belongs to the hop.

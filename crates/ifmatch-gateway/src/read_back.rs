@@ -108,8 +108,7 @@ pub(crate) fn represent(x: &Exchange, head: &mut Parts, read: &Parts) {
     head.headers.remove(CONTENT_LENGTH);
     head.headers.insert(PREFERENCE_APPLIED, HeaderValue::from_static("return=representation"));
     head.headers.remove(CONTENT_LOCATION);
-    let named = head::canonical(&x.target).and_then(|target| HeaderValue::try_from(target.as_str()).ok());
-    if let Some(location) = named {
+    if let Ok(location) = HeaderValue::try_from(x.target.as_str()) {
         head.headers.insert(CONTENT_LOCATION, location);
     }
 }

@@ -358,7 +358,7 @@ impl Gateway {
             200..=299 => Err(Refusal::new(Code::AlreadyExists).because(Reason::Other("destination")).detail(format!(
                 "Something is at the Destination {} already, and the request does not say which version of it it has seen. \
                  Delete it first, with its ETag in If-Match.",
-                to.path()
+                to.as_str()
             ))),
             _ => Err(refusals::unavailable(format_args!("the upstream answers GET of the Destination with {status}"))),
         }

@@ -147,11 +147,12 @@ impl Exchange {
         self.notes.lock().clone()?.downcast().ok()
     }
 
-    /// What a problem body says about it; `request_id` is [`Exchange::request_id`], written out.
+    /// What a problem body says about it: its query as well, which goes back only to whoever sent it. `request_id` is
+    /// [`Exchange::request_id`], written out.
     pub fn about<'a>(&'a self, request_id: &'a str) -> About<'a> {
         About {
             method: &self.method,
-            target: self.target.path(),
+            target: self.target.as_str(),
             headers: &self.headers,
             policy: Some(&self.policy),
             request_id,

@@ -152,7 +152,7 @@ pub(crate) fn refused(session: &Session, command: &str, refusal: &Refusal) -> En
     };
     let mut end = End::new(session, command, outcome, exit, Some(false))
         .with("status", status)
-        .with("problem", refusal.problem.json().cloned());
+        .with("problem", session.told(refusal));
     let is_write = command != "get";
     let mut line = show::plain(&refusal.to_string());
     if is_write && !line.contains("othing was") {
@@ -178,7 +178,7 @@ pub(crate) fn unknown(session: &Session, command: &str, doubt: &Doubt) -> End {
     let end = match doubt {
         Doubt::Lost(_) => end,
         Doubt::Vague(refusal) => {
-            end.with("status", refusal.status().as_u16()).with("problem", refusal.problem.json().cloned())
+            end.with("status", refusal.status().as_u16()).with("problem", session.told(refusal))
         }
     };
     let how = "Find out by reading it again, more than once: what is not there yet may still come.";

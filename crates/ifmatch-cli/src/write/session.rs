@@ -8,7 +8,8 @@ use crate::output::dim;
 use anstream::eprintln;
 use http::header::{ACCEPT, CONTENT_ENCODING, HeaderMap};
 use ifmatch_client::wire::{Access, Answer, SendError, Url};
-use ifmatch_client::{Client, Error, Event, Outcome, Reading, Write, secret};
+use ifmatch_client::{Client, Error, Event, Outcome, Reading, Refusal, Write, secret};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 /// What a command talks with.
@@ -57,6 +58,15 @@ impl Session {
 
     pub(crate) fn shown(&self, url: &Url) -> String {
         if self.shows_secrets { url.to_string() } else { secret::url(url) }
+    }
+
+    /// What a refusal says, where it says it in JSON. It may repeat the URL.
+    pub(crate) fn told(&self, refusal: &Refusal) -> Option<Value> {
+        let mut told = refusal.problem.json().cloned();
+        if !self.shows_secrets {
+            told.iter_mut().for_each(|told| mask(told, &refusal.answer.url));
+        }
+        told
     }
 
     /// A command of ours for the same URL, to be pasted.
@@ -155,6 +165,16 @@ fn tell(event: Event<'_>, shows_secrets: bool) {
             eprintln!("{}", dim(&format!("< ({} bytes of content)", answer.content.len())));
         }
         Event::Failed(error) => eprintln!("{}", dim(&format!("! {error}"))),
+    }
+}
+
+/// Masks what text in a document repeats of the secrets in a URL.
+fn mask(told: &mut Value, url: &Url) {
+    match told {
+        Value::String(text) => *text = secret::text_about(url, text),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, url)),
+        Value::Object(members) => members.values_mut().for_each(|member| mask(member, url)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 use std::borrow::Cow;
 
 /// RFC 3986, Section 6.2.2, and nothing more.
-pub(super) fn normalise(path: &str) -> Result<Box<str>, Refusal> {
+pub(super) fn normalise(path: &str) -> Result<String, Refusal> {
     let decoded = decode_unreserved(path)?;
     let plain = if has_dot_segment(decoded.as_bytes()) {
         // Whether `..` takes an empty segment away or the one before it depends on who reads it.
@@ -29,7 +29,7 @@ pub(super) fn normalise(path: &str) -> Result<Box<str>, Refusal> {
     if has_dot_segment(coarse(&plain).as_bytes()) {
         return Err(dots("The path has a hidden dot segment, which servers read in different ways."));
     }
-    Ok(plain.into())
+    Ok(plain)
 }
 
 fn dots(detail: &str) -> Refusal {

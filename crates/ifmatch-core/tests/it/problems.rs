@@ -106,6 +106,30 @@ fn a_long_target_is_not_cut_into_another_resource() {
 }
 
 #[test]
+fn what_is_to_be_read_is_named_with_its_query() {
+    let (headers, policy) = (HeaderMap::new(), Policy::store("all"));
+    let target = "/a?id=1&q=\"<b>\"";
+    let about =
+        About { method: &Method::PUT, target, headers: &headers, policy: Some(&policy), request_id: "id" };
+    for (refusal, href) in [
+        (Refusal::new(Code::PreconditionRequired), "/required/one_of/0/value_from/href"),
+        (Refusal::new(Code::StaleVersion), "/retry/href"),
+    ] {
+        let body = check(&refusal, &about);
+        assert_eq!(body.pointer(href).unwrap(), target);
+        assert_eq!(body["target"], target);
+        let steps = body["steps"].as_array().unwrap();
+        for step in [&steps[0], &steps[2]] {
+            assert!(step.as_str().unwrap().contains(&format!("{target} with")), "{step}");
+        }
+    }
+    let long = format!("/a?{}", "b".repeat(2000));
+    let cut = check(&Refusal::new(Code::StaleVersion), &About { target: &long, ..about });
+    assert!(cut["steps"][0].as_str().unwrap().contains("b... with"), "{cut}");
+    assert_eq!(cut["retry"].get("href"), None);
+}
+
+#[test]
 fn a_guess_is_given_whole_or_not_at_all() {
     let about = |headers: &HeaderMap| {
         let policy = Policy::store("all");

@@ -285,12 +285,8 @@ fn canonical(x: &Exchange) -> Uri {
     if x.uri.path() == x.target.path() {
         return x.uri.clone();
     }
-    let spelled = match x.target.query() {
-        Some(query) => format!("{}?{query}", x.target.path()),
-        None => x.target.path().to_owned(),
-    };
     let mut parts = x.uri.clone().into_parts();
-    parts.path_and_query = PathAndQuery::try_from(spelled).ok();
+    parts.path_and_query = PathAndQuery::try_from(x.target.as_str()).ok();
     // Only a CONNECT target has no path to replace.
     Uri::from_parts(parts).unwrap_or_else(|_| x.uri.clone())
 }

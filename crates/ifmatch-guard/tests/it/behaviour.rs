@@ -106,9 +106,10 @@ fn every_problem_can_be_told_and_none_may_be_stored() {
 #[tokio::test]
 async fn a_page_shows_markup_as_text() {
     let fields = [("accept", "text/html"), ("if-match", "<script>")];
-    let answer = handle(request("PUT", "/a", &fields, text(""))).await;
+    let answer = handle(request("PUT", "/a?x=1&amp=2", &fields, text(""))).await;
     let page = String::from_utf8(answer.content.to_vec()).unwrap();
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script>"), "{page}");
+    assert!(page.contains("/a?x=1&amp;amp=2") && !page.contains("&amp="), "{page}");
 }
 
 #[tokio::test]

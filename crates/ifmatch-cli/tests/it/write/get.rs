@@ -115,6 +115,24 @@ fn secrets_are_masked() {
         assert!(!ran.stderr.contains("hidden"), "{}", ran.stderr);
         assert!(!ran.stdout.contains("hidden"), "{}", ran.stdout);
     }
+    // Nor where a refusal repeats the URL.
+    let said =
+        r#"{"detail":"PUT /a?access_token=hidden is refused.","steps":["GET /a?access_token=hidden"]}"#;
+    let refusal = format!(
+        "HTTP/1.1 412 Precondition Failed\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{said}",
+        said.len()
+    );
+    upstream.always("PUT", "/a", Course::raw(refusal));
+    for format in [&[][..], &["--format", "json"]] {
+        let ran = desk.run(&[&["put", &url, "--if-match", "\"x\"", "-d", "x"][..], format, &args].concat());
+        ran.said(4, &[]);
+        assert!(
+            !ran.stderr.contains("hidden") && !ran.stdout.contains("hidden"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
     let ran = desk.run(&[&["get", &url, "--show-secrets"][..], &args].concat());
     assert!(ran.stderr.contains("Bearer hidden"), "{}", ran.stderr);
     assert_eq!(upstream.requests()[0].value("authorization"), Some("Bearer hidden"));

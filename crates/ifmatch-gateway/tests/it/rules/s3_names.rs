@@ -93,6 +93,43 @@ fn a_write_under_one_spelling_makes_the_tags_of_all_others_stale() {
     assert_eq!(rig.upstream.text("/orders/42").unwrap(), "same");
 }
 
+/// Where a refusal tells its client to read.
+fn to_be_read(refusal: &Response) -> String {
+    let body: serde_json::Value = serde_json::from_slice(&refusal.content).unwrap();
+    let hrefs = [body.pointer("/required/one_of/0/value_from/href"), body.pointer("/retry/href")];
+    let href = hrefs.into_iter().flatten().next().unwrap().as_str().unwrap();
+    let step = body["steps"][0].as_str().unwrap();
+    assert!(step.starts_with(&format!("GET {href} with")), "{step}");
+    assert_eq!(body["target"], href);
+    href.to_owned()
+}
+
+#[test]
+fn what_a_refusal_tells_to_read_has_its_query_and_its_tag_opens_the_write() {
+    let rig = rigged(|plan| {
+        plan.add("by_id", "/by-id", |route| route.identity = vec![Identity::Query("id".into())]);
+        plan.add("only", "/only", |route| route.writers = Writers::GatewayOnly);
+    });
+    for path in ["/by-id", "/only", "/plain"] {
+        let target = format!("{path}?id=1&q=%22%3c");
+        // Two resources: with the query and without it.
+        rig.upstream.names(|request| request.target.clone());
+        rig.upstream.set(&target, b"one");
+        rig.upstream.set(path, b"all");
+        for fields in [&[][..], &[("If-Match", "\"x\"")]] {
+            let refused = rig.ask("PUT", &target, fields, "two");
+            assert!(matches!(refused.status, 428 | 412), "{}", refused.text());
+            let href = to_be_read(&refused);
+            assert_eq!(href, target);
+            done(&rig.put(&target, &rig.tag(&href), "two"));
+        }
+        let fields = [("If-Match", &*rig.tag(&target)), ("Prefer", "return=representation")];
+        let shown = rig.ask("PUT", &target, &fields, "three");
+        assert_eq!(shown.value("content-location"), Some(&*target), "{}", shown.text());
+        assert_eq!(rig.upstream.text(path).unwrap(), "all");
+    }
+}
+
 #[test]
 fn a_route_coarsens_its_line_with_turn() {
     let rig = rigged(|plan| {
