@@ -1,7 +1,7 @@
 //! Problem bodies (RFC 9457): enough for a client's developer to fix the call from the body alone.
 
 use crate::conditions::{diagnose_field, echoed, received};
-use crate::policy::{Dates, MethodClass, Policy, Requirement};
+use crate::policy::{Dates, MethodClass, Policy, Requirement, Star};
 use crate::problem::Code;
 use crate::refusal::Refusal;
 use crate::tag::TagProblem;
@@ -136,13 +136,16 @@ fn body(refusal: &Refusal, about: &Shown<'_>) -> Vec<u8> {
         (Code::MalformedValidator, Some(field)) => {
             let (problem, meant) = diagnose_field(about.about.headers, field);
             let meant_field = if problem == TagProblem::DateInEtag { &IF_UNMODIFIED_SINCE } else { field };
-            (Some(problem), meant.filter(fits).map(|m| json!({ spelled(meant_field): m })))
+            // A weak entity-tag is well-formed in If-Match and never true.
+            let may_hold = |meant: &String| meant_field != &IF_MATCH || !meant.starts_with("W/");
+            let meant = meant.filter(|meant| fits(meant) && may_hold(meant));
+            (Some(problem), meant.map(|meant| json!({ spelled(meant_field): meant })))
         }
         _ => (None, None),
     };
     let body = Body {
         r#type: code.type_path(),
-        title: code.title(),
+        title: refusal.title(),
         status: refusal.status().as_u16(),
         detail: detail(refusal, about, problem),
         instance: format!("urn:uuid:{}", about.about.request_id),
@@ -184,7 +187,7 @@ fn least(refusal: &Refusal, about: &About<'_>) -> Vec<u8> {
     let request_id = text(about.request_id);
     let body = json!({
         "type": code.type_path(),
-        "title": code.title(),
+        "title": refusal.title(),
         "status": refusal.status().as_u16(),
         "detail": with_result(code.means().to_owned(), code, about.method),
         "instance": format!("urn:uuid:{request_id}"),
@@ -329,12 +332,26 @@ fn steps(refusal: &Refusal, about: &Shown<'_>) -> Vec<String> {
             if about.requirement() == Some(Requirement::VersionOrCreation) {
                 steps.push(format!("or, if it must not exist yet: {method} {target} with If-None-Match: *"));
             }
+            let star = about.about.policy.map(|policy| policy.star);
+            if refusal.code() == Code::OverwriteNotAllowed && star == Some(Star::WithReason) {
+                steps.push(format!(
+                    "or, to overwrite on purpose what you have not seen: {method} {target} with If-Match: * and, saying why, Precondition-Override"
+                ));
+            }
             steps
         }
-        Code::StaleVersion if refusal.reason() == Some(crate::problem::Reason::Gone) => vec![
-            format!("it was deleted, or never existed: ask whoever is responsible before you bring {target} back"),
-            format!("to create it anew: {method} {target} with If-None-Match: *"),
-        ],
+        Code::StaleVersion if refusal.reason() == Some(crate::problem::Reason::Gone) => {
+            let mut steps = vec![format!(
+                "it was deleted, or never existed: ask whoever is responsible before you bring {target} back"
+            )];
+            // What needs a version is refused with this condition.
+            let creates = MethodClass::of(about.about.method) == MethodClass::Write
+                && about.requirement() != Some(Requirement::Version);
+            if creates {
+                steps.push(format!("to create it anew: {method} {target} with If-None-Match: *"));
+            }
+            steps
+        }
         Code::StaleVersion => vec![
             format!("GET {target} with Cache-Control: no-cache and keep its new ETag"),
             "merge your change into the content you just read (sending your old content with the new tag would erase the other change)"

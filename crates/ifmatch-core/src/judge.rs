@@ -4,14 +4,14 @@ use crate::conditions::{Conditions, DateCondition, IfRange, TagCondition, TagLis
 use crate::date::HttpDate;
 use crate::expected::Expected;
 use crate::explain::{NoTrace, Trace};
-use crate::policy::{Dates, MethodClass, Mode, Policy, Requirement, StaleStatus, Star};
+use crate::policy::{Dates, MethodClass, Mode, Policy, Requirement, Star};
 use crate::problem::{Code, Reason};
 use crate::range::ByteRange;
 use crate::refusal::Refusal;
 use crate::state::{CurrentState, Representation};
 use crate::tag::EntityTag;
 use http::header::{CONTENT_RANGE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method};
 
 /// Judges one request: its method and conditions under a policy. Pure; time is an argument.
 #[derive(Clone, Debug)]
@@ -424,12 +424,7 @@ impl<'x> Judge<'x> {
     }
 
     fn stale(&self, state: &CurrentState<'_>, reason: Reason, field: HeaderName) -> Refusal {
-        let refusal =
-            Refusal::new(Code::StaleVersion).because(reason).about(field).current_etag(etag_value(state));
-        match self.policy.stale_status {
-            StaleStatus::PreconditionFailed => refusal,
-            StaleStatus::Conflict => refusal.status_code(StatusCode::CONFLICT),
-        }
+        Refusal::stale(self.policy, reason).about(field).current_etag(etag_value(state))
     }
 }
 

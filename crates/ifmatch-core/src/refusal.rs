@@ -1,5 +1,6 @@
 //! A refusal: what is not going to happen, and why.
 
+use crate::policy::{Policy, StaleStatus};
 use crate::problem::{Code, Reason};
 use core::time::Duration;
 use http::header::{HeaderName, HeaderValue};
@@ -35,6 +36,15 @@ impl Refusal {
             retry_after: None,
             fields: HeaderMap::new(),
         }))
+    }
+
+    /// A `stale_version` with its cause and the status that the route has for that.
+    pub fn stale(policy: &Policy, reason: Reason) -> Self {
+        let refusal = Self::new(Code::StaleVersion).because(reason);
+        match policy.stale_status {
+            StaleStatus::PreconditionFailed => refusal,
+            StaleStatus::Conflict => refusal.status_code(StatusCode::CONFLICT),
+        }
     }
 
     /// A `bad_request` with its stable reason word and a sentence that says what is wrong.
@@ -99,6 +109,15 @@ impl Refusal {
     /// The status to answer.
     pub fn status(&self) -> StatusCode {
         self.0.status
+    }
+
+    /// The standard phrase of the status to answer.
+    pub fn title(&self) -> &'static str {
+        let usual = self.0.code.title();
+        if self.0.status == self.0.code.status() {
+            return usual;
+        }
+        self.0.status.canonical_reason().unwrap_or(usual)
     }
 
     /// The more exact cause, if there is one.

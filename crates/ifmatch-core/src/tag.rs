@@ -200,18 +200,31 @@ pub(crate) fn diagnose(value: &str) -> (TagProblem, Option<String>) {
         let meant = EntityTag::parse(unescaped.as_bytes()).is_some().then_some(unescaped);
         return (TagProblem::EscapedQuotes, meant);
     }
+    if let Some(straight) = straightened(value) {
+        return (TagProblem::Unquoted, EntityTag::parse(straight.as_bytes()).map(|tag| tag.to_string()));
+    }
     let (mark, rest) = match value.get(..2) {
         Some("W/" | "w/") => ("W/", value[2..].trim_start()),
         _ => ("", value),
     };
     let inner = rest.trim_matches(['"', '\'']);
     let quotes = rest.matches('"').count();
-    if quotes < 2 && !inner.is_empty() && inner.bytes().all(is_etagc) && !inner.contains(',') {
+    // What was no UTF-8 is lost.
+    let is_whole = !inner.contains([',', char::REPLACEMENT_CHARACTER]);
+    if quotes < 2 && !inner.is_empty() && inner.bytes().all(is_etagc) && is_whole {
         return (TagProblem::Unquoted, Some(format!("{mark}\"{inner}\"")));
     }
     let meant = format!("{mark}{rest}");
     let meant = (meant != value && EntityTag::parse(meant.as_bytes()).is_some()).then_some(meant);
     (TagProblem::NotATag, meant)
+}
+
+/// With double quotes in place of what programs and people make of them; `None` if it has none of that.
+fn straightened(value: &str) -> Option<String> {
+    const CROOKED: [&str; 8] =
+        ["%22", "&quot;", "&#34;", "&#x22;", "\u{201c}", "\u{201d}", "\u{201e}", "\u{201f}"];
+    let is_crooked = CROOKED.iter().any(|quote| value.contains(quote));
+    is_crooked.then(|| CROOKED.iter().fold(value.to_owned(), |text, quote| text.replace(quote, "\"")))
 }
 
 #[cfg(test)]
@@ -298,6 +311,14 @@ mod tests {
             (r#"w/"a1""#, NotATag, Some(r#"W/"a1""#)),
             (r#"W/ "a1""#, NotATag, Some(r#"W/"a1""#)),
             (r#""a1" "a0""#, NotATag, None),
+            ("%223f8a91%22", Unquoted, Some(r#""3f8a91""#)),
+            ("&quot;3f8a91&quot;", Unquoted, Some(r#""3f8a91""#)),
+            ("W/&#34;3f8a91&#34;", Unquoted, Some(r#"W/"3f8a91""#)),
+            ("\u{201c}3f8a91\u{201d}", Unquoted, Some(r#""3f8a91""#)),
+            ("\u{201e}3f8a91\u{201c}", Unquoted, Some(r#""3f8a91""#)),
+            ("3f%22a91", Unquoted, None),
+            ("3f8a91%22", Unquoted, None),
+            ("\u{fffd}3f8a91\u{fffd}", NotATag, None),
             (r#""a b""#, NotATag, None),
             (r#""a1";q=1"#, NotATag, None),
         ] {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{Method, Response, StatusCode};
 use ifmatch_core::{Code, CurrentState, EntityTag, Outcome, Reason, Refusal, Representation, TagCondition};
-use ifmatch_guard::Exchange;
+use ifmatch_guard::{Exchange, Field};
 use std::time::{Duration, Instant};
 
 /// Variants that one If-Match may name; tags beyond match nothing.
@@ -81,25 +81,22 @@ impl Gateway {
             return Ok((outcome, Checked { before: held, own, ..Checked::default() }));
         }
         let mut variants: Vec<Option<Variant>> = Vec::new();
-        let asked =
-            if candidates.is_empty() { sent.iter().take(1) } else { candidates.iter().take(usize::MAX) };
-        for tag in asked {
+        for tag in &candidates {
             if !variants.contains(&tag.variant) && variants.len() < VARIANTS_CHECKED_MAX {
                 variants.push(tag.variant);
             }
         }
+        let is_known = |variant: &Option<Variant>| {
+            stored(*variant).is_none_or(|index| self.state.variants().fields(index).is_some())
+        };
         if variants.is_empty() {
-            variants.push(None);
+            // None of them can match. What is told of what is there is of the same variant, if that is still known.
+            variants.push(sent.first().map(|tag| tag.variant).filter(is_known).flatten());
         }
         let mut checked = Checked::default();
-        let mut compared = false;
         for variant in variants {
-            let known = stored(variant).is_none_or(|index| self.state.variants().fields(index).is_some());
-            if !known {
-                if candidates.iter().any(|tag| tag.variant == variant) {
-                    return Err(refusals::variant_unknown());
-                }
-                continue;
+            if !is_known(&variant) {
+                return Err(refusals::variant_unknown(&x.policy));
             }
             let tag = match self.look(x, route, count, variant).await? {
                 Looked::Answered(response) => {
@@ -130,13 +127,9 @@ impl Gateway {
             }
             let value = matching.map_or(tag, |candidate| **candidate).to_value();
             checked.before = Some(value);
-            compared = true;
             if matching.is_some() {
                 break;
             }
-        }
-        if !compared {
-            return Err(refusals::variant_unknown());
         }
         let shown = checked.before.clone();
         let mut outcome = on(x, CurrentState::Present(present(shown.as_ref())));
@@ -182,7 +175,7 @@ impl Gateway {
         let fields = index.and_then(|index| self.state.variants().fields(index));
         if index.is_some() && fields.is_none() {
             // It made room for another one meanwhile.
-            return Err(refusals::variant_unknown());
+            return Err(refusals::variant_unknown(&x.policy));
         }
         let credentials = route.settings.check_authorization.as_ref();
         let purpose = Purpose::Check(Look { selected_by: fields.as_deref(), credentials });
@@ -218,7 +211,12 @@ impl Gateway {
             }
             405 | 501 => Err(refusals::misconfigured(
                 format_args!("the upstream answers GET with {status}"),
-                "writers = \"gateway-only\" on this route needs no check read",
+                if route.is_exclusive() {
+                    "a condition other than If-Match needs a read, so it needs an upstream that answers GET here, or \
+                     evaluate = \"upstream\" on this route, which leaves conditions to the upstream"
+                } else {
+                    "writers = \"gateway-only\" on this route needs no check read"
+                },
             )),
             300..=399 | 401 | 403 | 407 if own_credentials => Err(refusals::misconfigured(
                 format_args!("the upstream answers GET with {status} to the route's own credentials"),
@@ -247,7 +245,7 @@ impl Gateway {
 
     /// What a stale condition would be told, for a client that waits before it sends its content.
     pub(crate) async fn foresee(&self, x: &Exchange, route: &Route) -> Option<Refusal> {
-        if !route.mints() || !x.judge(now()).conditions().bind_writes() {
+        if !route.mints() || !x.fields.has(Field::TagCondition) {
             return None;
         }
         let key = self.turn_key(x, route);

@@ -11,7 +11,7 @@ use crate::refusals;
 use crate::write::Forward;
 use http::header::{ETAG, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use ifmatch_core::{Code, EntityTag, Protection, Reason, Refusal};
+use ifmatch_core::{EntityTag, Policy, Protection, Reason, Refusal};
 
 /// The one strong entity-tag of a representation; If-Match has no use for others.
 pub(crate) fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -23,8 +23,8 @@ pub(crate) fn strong_tag(headers: &HeaderMap) -> Option<HeaderValue> {
 
 /// The upstream's tag is not what it was at the check, inside the turn: whoever changed it did not come through here, or
 /// the tag changes by itself.
-pub(crate) fn changed_meanwhile() -> Refusal {
-    Refusal::new(Code::StaleVersion).because(Reason::Changed).about(http::header::IF_MATCH).detail(
+pub(crate) fn changed_meanwhile(policy: &Policy) -> Refusal {
+    Refusal::stale(policy, Reason::Changed).about(http::header::IF_MATCH).detail(
         "Your ETag was current when it was looked at, but then the upstream refused its own: it was changed at that moment \
          by a writer that does not come through this gateway, or the upstream's ETag does not stay the same.",
     )

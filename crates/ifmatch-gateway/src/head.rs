@@ -308,13 +308,18 @@ fn conditions(x: &Exchange, purpose: Purpose<'_>, out: &mut Message) {
             if let Some(theirs) = theirs {
                 out.field(&IF_MATCH, &[theirs.as_bytes()]);
             }
-            let is_star = |value: &HeaderValue| value.as_bytes().trim_ascii() == b"*";
-            if x.fields.has(Field::TagCondition) && x.headers.get_all(IF_NONE_MATCH).iter().any(is_star) {
+            if x.fields.has(Field::TagCondition) && is_creation(&x.headers) {
                 out.field(&IF_NONE_MATCH, &[b"*"]);
             }
         }
         Purpose::Whole | Purpose::Check(_) => {}
     }
+}
+
+/// Whether it has `If-None-Match: *`, alone: beside other members that is malformed, and on a read ignored.
+fn is_creation(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(IF_NONE_MATCH).iter();
+    lines.next().is_some_and(|line| line.as_bytes().trim_ascii() == b"*") && lines.next().is_none()
 }
 
 impl Look<'_> {

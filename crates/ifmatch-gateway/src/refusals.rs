@@ -2,7 +2,7 @@
 
 use crate::upstream::{ConnectError, SendError, SendErrorKind};
 use http::StatusCode;
-use ifmatch_core::{Code, Reason, Refusal};
+use ifmatch_core::{Code, Policy, Reason, Refusal};
 use std::time::Duration;
 
 /// After how long to try again where nobody knows better.
@@ -82,9 +82,8 @@ pub(crate) fn misconfigured(why: impl std::fmt::Display, setting: &str) -> Refus
     ))
 }
 
-pub(crate) fn variant_unknown() -> Refusal {
-    Refusal::new(Code::StaleVersion)
-        .because(Reason::VariantUnknown)
+pub(crate) fn variant_unknown(policy: &Policy) -> Refusal {
+    Refusal::stale(policy, Reason::VariantUnknown)
         .about(http::header::IF_MATCH)
         .detail("The entity-tag names a variant of the content that the gateway does not know any more. Read it again.")
 }

@@ -10,7 +10,7 @@ use crate::upstream::ResponseBody;
 use crate::watch::{self, ClientId, Credentials, Kind, Outcome, Watch};
 use http::Method;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, USER_AGENT};
-use ifmatch_core::{Code, Mode, Refusal, Requirement};
+use ifmatch_core::{Code, Mode, Protection, Refusal, Requirement};
 use ifmatch_guard::{Content, Exchange, Field};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
@@ -77,7 +77,7 @@ impl Watching {
                 ended: Instant::now(),
                 outcome: written.outcome,
                 kind: kind(&x.method),
-                conditional: written.judged && tag.is_some(),
+                conditional: written.judged && is_protected(x),
                 tag,
                 content: written.content,
                 event_id,
@@ -98,7 +98,7 @@ impl Watching {
     /// what a version protects, unless a refusal before it may make it a blind retry.
     pub(crate) fn sent(&self, x: &Exchange, key: u64, content: &Content, conditional: bool) -> Option<u64> {
         let adds = !conditional && kind(&x.method) == Kind::Append;
-        let protected = conditional
+        let protected = is_protected(x)
             && x.policy.mode == Mode::Enforce
             && x.policy.requirement(&x.method) != Requirement::None
             && !self.watch.has_refused(key);
@@ -196,7 +196,12 @@ fn digest_of(content: &Content) -> Option<u64> {
     content.spooled().is_none().then(|| digest::short(&blake3::hash(content.bytes())))
 }
 
-/// The condition that names a version, or that there is none.
+/// Whether its condition names the version that it replaces, or none; `If-Match: *` names whatever is there.
+fn is_protected(x: &Exchange) -> bool {
+    matches!(x.protection(), Some(Ok(Protection::Version | Protection::Creation)))
+}
+
+/// The condition that it came with.
 fn tag(x: &Exchange) -> Option<&HeaderValue> {
     let tag = || x.headers.get(IF_MATCH).or_else(|| x.headers.get(IF_NONE_MATCH));
     x.fields.has(Field::TagCondition).then(tag).flatten()

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use ifmatch_core::{Code, Mode, Outcome, Protection, Reason, Refusal, Requirement, Target};
-use ifmatch_guard::{Acted, Busy, Content, Exchange, Turn};
+use ifmatch_guard::{Acted, Busy, Content, Exchange, Field, Turn};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -197,7 +197,7 @@ impl Gateway {
 
     /// Whether it only adds: it names no version and needs none.
     fn appends(&self, x: &Exchange) -> bool {
-        x.policy.requirement(&x.method) == Requirement::None && !x.fields.bind_writes()
+        x.policy.requirement(&x.method) == Requirement::None && !x.fields.has(Field::TagCondition)
     }
 
     /// Counts a write that has its turn.
@@ -217,7 +217,8 @@ impl Gateway {
         content: &Content,
     ) -> Result<Box<Forward>, Ended> {
         let to = destination(&x.method, &x.uri, &x.headers).map_err(refused)?;
-        let conditional = x.fields.bind_writes();
+        // No dates are handed out here, so If-Unmodified-Since counts as absent.
+        let conditional = x.fields.has(Field::TagCondition);
         let kind = if self.appends(&x) && to.is_none() { Kind::Shared } else { Kind::Exclusive };
         let place = self.place(&x, &route, to.as_ref(), kind);
         let (turns, waited) = match self.turn_at_once(&place) {
@@ -366,6 +367,13 @@ impl Gateway {
 
     fn refused(&self, x: &Exchange, place: &Place, refusal: Refusal, content: &Content) -> Ended {
         self.watching.refused(x, place.name.watched, &refusal, content);
+        let waived = x.policy.mode == Mode::Warn && x.protection().is_some_and(|p| p.is_err());
+        let refusal = if waived {
+            let reported = self.routes.of(&x.policy).reported.clone();
+            refusal.field(HeaderName::from_static(REPORT_ONLY), reported)
+        } else {
+            refusal
+        };
         refused(refusal)
     }
 
@@ -434,7 +442,8 @@ impl Gateway {
                 Box::pin(self.refused_completely(forward)).await?;
                 forward.ended(false);
                 self.stats.around.add();
-                Err(self.refused(&forward.x, &forward.place, changed_meanwhile(), content))
+                let refusal = changed_meanwhile(&forward.x.policy);
+                Err(self.refused(&forward.x, &forward.place, refusal, content))
             }
             _ => Ok(()),
         }

@@ -75,7 +75,7 @@ fn prefers_html(headers: &HeaderMap) -> bool {
 }
 
 fn page(refusal: &Refusal, json: &[u8]) -> Vec<u8> {
-    let (status, title) = (refusal.status().as_u16(), refusal.code().title());
+    let (status, title) = (refusal.status().as_u16(), refusal.title());
     let escaped = escape(&String::from_utf8_lossy(json));
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{status} {title}</title>\n\

@@ -1,6 +1,7 @@
 //! Representations that are selected by request fields.
 
 use super::*;
+use ifmatch_core::StaleStatus;
 use ifmatch_testkit::upstream::{Course, Negotiation};
 
 const JSON: Field<'_> = ("Accept", "application/json");
@@ -56,6 +57,41 @@ fn a_variant_that_is_not_known_is_412_variant_unknown() {
     stale(&answer);
     assert_eq!(reason(&answer), "variant_unknown");
     assert_eq!(rig.upstream.count("PUT"), 0);
+}
+
+#[test]
+fn an_old_tag_of_a_variant_that_is_not_known_hears_what_is_there() {
+    let rig = negotiating(|_| {});
+    let tag = tag_of(&rig.ask("GET", "/a", &[JSON], ""));
+    let old = format!("\"{}-0-{}-fff\"", "0".repeat(16), parts(&tag)[2]);
+    let answer = rig.put("/a", &old, "[1]");
+    stale(&answer);
+    assert_eq!(reason(&answer), "changed");
+    assert!(answer.value("etag").is_some());
+    rig.upstream.always("GET", "/b", Course::status(404));
+    let answer = rig.put("/b", &old, "[1]");
+    stale(&answer);
+    assert_eq!(reason(&answer), "gone");
+    for method in ["DELETE", "PATCH"] {
+        refused(&rig.ask(method, "/b", &[("If-Match", &old)], "{}"), 404, "not_found");
+    }
+    assert_eq!(rig.upstream.count("PUT") + rig.upstream.count("DELETE") + rig.upstream.count("PATCH"), 0);
+}
+
+#[test]
+fn every_stale_write_has_the_status_that_the_route_has_for_it() {
+    let rig = negotiating(|plan| plan.route(|route| route.stale_status = StaleStatus::Conflict));
+    let tag = tag_of(&rig.ask("GET", "/a", &[JSON], ""));
+    let (rest, _) = tag.rsplit_once('-').unwrap();
+    for (sent, why) in [(format!("{rest}-fff\""), "variant_unknown"), ("\"x\"".to_owned(), "changed")] {
+        let answer = rig.put("/a", &sent, "[1]");
+        refused(&answer, 409, "stale_version");
+        assert_eq!(reason(&answer), why);
+        let body: serde_json::Value = serde_json::from_slice(&answer.content).unwrap();
+        assert_eq!((body["status"].as_u64(), body["title"].as_str()), (Some(409), Some("Conflict")));
+    }
+    // What exists already is 412 all the same.
+    refused(&rig.create("/a", "[1]"), 412, "already_exists");
 }
 
 #[test]

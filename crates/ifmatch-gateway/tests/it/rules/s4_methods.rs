@@ -37,6 +37,25 @@ const UNSAFE: [&str; 29] = [
 ];
 
 #[test]
+fn a_malformed_if_none_match_of_a_read_is_not_for_the_upstream() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"one");
+    for fields in [
+        &[("If-None-Match", "\"a\""), ("If-None-Match", "*")][..],
+        &[("If-None-Match", "*"), ("If-None-Match", "*")],
+        &[("If-None-Match", "*, \"a\"")],
+    ] {
+        rig.ask("QUERY", "/a", fields, "x");
+        let sent = rig.upstream.requests_to("QUERY", "/a").pop().unwrap();
+        assert_eq!(sent.values("if-none-match").len(), 0, "{fields:?}");
+    }
+    rig.upstream.remove("/a");
+    rig.ask("QUERY", "/a", &[("If-None-Match", "*")], "x");
+    let sent = rig.upstream.requests_to("QUERY", "/a").pop().unwrap();
+    assert_eq!(sent.value("if-none-match"), Some("*"));
+}
+
+#[test]
 fn every_registered_unsafe_method_but_post_needs_a_condition() {
     let rig = enforced();
     rig.upstream.set("/a", b"one");

@@ -1,6 +1,7 @@
 //! The order of one write, up to its turn.
 
 use super::*;
+use ifmatch_core::Star;
 use ifmatch_testkit::upstream::{Course, Point};
 
 #[test]
@@ -52,6 +53,96 @@ fn a_date_on_a_write_counts_as_absent() {
     let old = ("If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT");
     done(&rig.ask("PUT", "/a", &[("If-Match", &rig.tag("/a")), old], "x"));
     assert_eq!(rig.upstream.requests().pop().unwrap().values("if-unmodified-since").len(), 0);
+}
+
+#[test]
+fn a_date_keeps_no_write_from_what_it_would_be_without_it() {
+    let old = [("If-Unmodified-Since", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    for status in [405, 403, 500] {
+        for rig in [enforced(), gateway_only(), in_mode(Mode::Warn)] {
+            rig.upstream.always("GET", "/a", Course::status(status));
+            done(&rig.ask("POST", "/a", &old, "x"));
+            assert_eq!(rig.upstream.count("GET"), 0);
+        }
+        let rig = in_mode(Mode::Warn);
+        rig.upstream.always("GET", "/a", Course::status(status));
+        let answer = rig.ask("PUT", "/a", &old, "x");
+        done(&answer);
+        assert_eq!(answer.values("precondition-policy-report-only").len(), 1);
+    }
+    // What is not there is the upstream's to tell, as without a date, and what would be refused is reported.
+    let rig = in_mode(Mode::Warn);
+    for method in ["PATCH", "DELETE"] {
+        for fields in [&[][..], &old] {
+            let answer = rig.ask(method, "/b", fields, "{}");
+            assert_eq!((answer.status, code(&answer).as_str()), (404, ""));
+            assert_eq!(answer.values("precondition-policy-report-only").len(), 1);
+        }
+        // Here by the gateway itself, since there is something to evaluate.
+        let answer = rig.ask(method, "/b", &[("If-None-Match", "\"x\"")], "{}");
+        refused(&answer, 404, "not_found");
+        assert_eq!(answer.values("precondition-policy-report-only").len(), 1);
+    }
+}
+
+#[test]
+fn what_needs_a_version_is_not_told_to_create() {
+    let rig = rigged(|plan| plan.route(|route| route.methods = Some(vec![method("PUT"), method("POST")])));
+    for (method, creates) in [("PUT", true), ("POST", false), ("PROPPATCH", true)] {
+        let answer = rig.ask(method, "/a", &[("If-Match", "\"x\"")], "x");
+        assert_eq!((answer.status, reason(&answer).as_str()), (412, "gone"), "{method}");
+        assert_eq!(answer.text().contains("to create it anew"), creates, "{method}: {}", answer.text());
+        let told = rig.ask(method, "/a", &[("If-None-Match", "*")], "x");
+        assert_eq!(told.status != 428, creates, "{method}: {}", told.text());
+        rig.upstream.remove("/a");
+    }
+    let rig = enforced();
+    for method in ["PROPPATCH", "QUERY"] {
+        let answer = rig.ask(method, "/a", &[("If-Match", "\"x\"")], "x");
+        assert_eq!((answer.status, reason(&answer).as_str()), (412, "gone"), "{method}");
+        assert!(!answer.text().contains("to create it anew"), "{}", answer.text());
+    }
+}
+
+#[test]
+fn a_star_that_needs_a_reason_is_told_so() {
+    let rig = rigged(|plan| plan.route(|route| route.star = Star::WithReason));
+    rig.upstream.set("/a", b"one");
+    let star = ("If-Match", "*");
+    let refusal = rig.ask("PUT", "/a", &[star], "x");
+    refused(&refusal, 428, "overwrite_not_allowed");
+    assert!(refusal.text().contains("Precondition-Override"), "{}", refusal.text());
+    done(&rig.ask("PUT", "/a", &[star, ("Precondition-Override", "a reason")], "x"));
+    let refusal = enforced().ask("PUT", "/a", &[star], "x");
+    refused(&refusal, 428, "overwrite_not_allowed");
+    assert!(!refusal.text().contains("Precondition-Override"), "{}", refusal.text());
+}
+
+#[test]
+fn what_was_probably_meant_is_a_tag_that_can_match() {
+    let rig = enforced();
+    rig.upstream.set("/a", b"one");
+    let meant = |field: &str, value: &str| {
+        let answer = rig.ask("PUT", "/a", &[(field, value)], "x");
+        refused(&answer, 400, "malformed_validator");
+        let body: serde_json::Value = serde_json::from_slice(&answer.content).unwrap();
+        body.pointer(&format!("/did_you_mean/{field}")).map(|meant| meant.as_str().unwrap().to_owned())
+    };
+    let tag = rig.tag("/a");
+    let bare = tag.trim_matches('"');
+    for value in [
+        bare.to_owned(),
+        format!("%22{bare}%22"),
+        format!("&quot;{bare}&quot;"),
+        format!("\u{201c}{bare}\u{201d}"),
+    ] {
+        assert_eq!(meant("If-Match", &value).as_ref(), Some(&tag), "{value}");
+    }
+    done(&rig.put("/a", &tag, "one"));
+    for value in [format!("W/{bare}"), format!("w/{tag}"), format!("%22{bare}")] {
+        assert_eq!(meant("If-Match", &value), None, "{value}");
+    }
+    assert_eq!(meant("If-None-Match", "W/x").as_deref(), Some("W/\"x\""));
 }
 
 #[test]

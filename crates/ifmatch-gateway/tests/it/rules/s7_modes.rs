@@ -1,6 +1,7 @@
 //! Modes: they waive that a condition is missing, never what it says.
 
 use super::*;
+use ifmatch_core::Star;
 use ifmatch_testkit::upstream::{Course, Point};
 
 #[test]
@@ -41,6 +42,30 @@ fn a_condition_that_is_there_is_judged_in_warn_too() {
     refused(&rig.ask("PUT", "/a", &[("If-Match", "x")], "three"), 400, "malformed_validator");
     stale(&rig.put("/b", &tag, "three"));
     assert_eq!((rig.upstream.count("PUT"), rig.upstream.text("/a").unwrap().as_str()), (1, "two"));
+}
+
+#[test]
+fn a_star_over_what_its_client_has_not_seen_is_a_lost_update() {
+    let warn = || in_mode(Mode::Warn);
+    let allowed = || rigged(|plan| plan.route(|route| route.star = Star::Allowed));
+    let (one, two) = (("Authorization", "Basic b25l"), ("Authorization", "Basic dHdv"));
+    for rig in [warn(), allowed()] {
+        rig.upstream.set("/a", b"v");
+        let read = |who| tag_of(&rig.ask("GET", "/a", &[who], ""));
+        let star = |who, content: &str| done(&rig.ask("PUT", "/a", &[who, ("If-Match", "*")], content));
+        let lost = || rig.stats().route(0).lost_updates.value();
+        read(one);
+        let tag = read(two);
+        done(&rig.ask("PUT", "/a", &[two, ("If-Match", &tag)], "of two"));
+        star(one, "of one");
+        assert_eq!(lost(), 1);
+        // What was seen is not lost, and what names its version replaces nothing else.
+        read(two);
+        star(two, "of two again");
+        let tag = read(one);
+        done(&rig.ask("PUT", "/a", &[one, ("If-Match", &tag)], "of one again"));
+        assert_eq!(lost(), 1);
+    }
 }
 
 #[test]
