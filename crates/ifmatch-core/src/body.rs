@@ -137,7 +137,7 @@ fn body(refusal: &Refusal, about: &Shown<'_>) -> Vec<u8> {
             let (problem, meant) = diagnose_field(about.about.headers, field);
             let meant_field = if problem == TagProblem::DateInEtag { &IF_UNMODIFIED_SINCE } else { field };
             // A weak entity-tag is well-formed in If-Match and never true.
-            let may_hold = |meant: &String| meant_field != &IF_MATCH || !meant.starts_with("W/");
+            let may_hold = |meant: &String| *meant_field != IF_MATCH || !meant.starts_with("W/");
             let meant = meant.filter(|meant| fits(meant) && may_hold(meant));
             (Some(problem), meant.map(|meant| json!({ spelled(meant_field): meant })))
         }
