@@ -123,7 +123,7 @@ fn secrets_are_masked() {
         said.len()
     );
     upstream.always("PUT", "/a", Course::raw(refusal));
-    for format in [&[][..], &["--format", "json"]] {
+    for format in [&[][..], &["--output", "json"]] {
         let ran = desk.run(&[&["put", &url, "--if-match", "\"x\"", "-d", "x"][..], format, &args].concat());
         let told = format!("{}{}", ran.stdout, ran.stderr);
         assert!(told.contains("access_token=***") && !told.contains("hidden"), "{told}");
