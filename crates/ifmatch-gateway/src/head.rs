@@ -422,7 +422,7 @@ pub(crate) fn is_disguise(name: &HeaderName) -> bool {
     if name.starts_with("x-") && DISGUISES.contains(&name) {
         return true;
     }
-    memchr::memchr(b'_', name.as_bytes()).is_some() && {
+    name.bytes().any(|octet| octet == b'_') && {
         let meant = name.replace('_', "-");
         DISGUISES.contains(&meant.as_str())
             || CONDITIONS.iter().any(|c| c.as_str() == meant)
