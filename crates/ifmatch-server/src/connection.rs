@@ -194,9 +194,10 @@ where
             Some(Err(refusal)) => Ok(shared.pipeline.turn_away(request, &refusal)),
         };
         let is_last = ends_by_itself && served.link.is_last();
-        served.link.answered();
-        // The transport sees meanwhile if content was left unread, and says so with the answer if the connection ends for it.
-        behind_the_ready().await;
+        if served.link.answered() {
+            // The transport sees meanwhile that content was left unread, and says so with the answer if the connection ends for it.
+            behind_the_ready().await;
+        }
         if let Ok(response) = &mut answered {
             if is_last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -88,11 +88,13 @@ impl Link {
         request.map(|incoming| Content { incoming, link: Some(self.clone()) })
     }
 
-    /// The answer to a request is there, whether all of the request is or not.
-    pub(crate) fn answered(&self) {
-        if self.is(READING) {
+    /// The answer to a request is there. Whether not all of the request is.
+    pub(crate) fn answered(&self) -> bool {
+        let early = self.is(READING);
+        if early {
             self.set(ANSWERED);
         }
+        early
     }
 
     /// All of a request is there. Goes on unless the client has left already: then it never does, and the connection ends.
