@@ -24,7 +24,7 @@ pub type Digest = [u8; 16];
 pub enum Variant {
     /// Those under this number in the table of variants.
     Stored(u32),
-    /// Nobody has to know which: a keyed hash of them, made of what the variant was selected by.
+    /// Nobody has to know which: a keyed hash of them and their values.
     Apart(u64),
 }
 
