@@ -229,7 +229,7 @@ impl Gateway {
                     && status != StatusCode::REQUEST_TIMEOUT =>
             {
                 let mut head = head;
-                crate::head::clean_answer(&mut head.headers);
+                crate::head::clean_answer(&mut head);
                 crate::head::strip_validators(&mut head.headers);
                 self.learned.answered(&x.headers, &mut head.headers);
                 let content = collect(body, ANSWER_BYTES_MAX)

@@ -31,7 +31,7 @@ impl Gateway {
     ) -> impl Future<Output = Acted<GatewayBody>> + Send {
         let early = !answer.all_content_sent();
         let (mut head, body) = answer.response.into_parts();
-        head::clean_answer(&mut head.headers);
+        head::clean_answer(&mut head);
         if forward.x.fields.has(Field::Origin) {
             self.learned.answered(&forward.x.headers, &mut head.headers);
         }

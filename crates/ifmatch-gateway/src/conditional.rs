@@ -34,7 +34,7 @@ impl Gateway {
         let collected = match sent {
             Ok(answer) => {
                 let (mut head, body) = answer.response.into_parts();
-                head::clean_answer(&mut head.headers);
+                head::clean_answer(&mut head);
                 self.learned.answered(&x.headers, &mut head.headers);
                 if protection.is_err() && route.policy.mode == Mode::Warn {
                     head.headers.insert(REPORT_ONLY, route.reported.clone());

@@ -12,7 +12,7 @@ use http::header::{
     PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version, response};
 use ifmatch_core::Target;
 use ifmatch_guard::{Exchange, Field};
 use std::borrow::Cow;
@@ -458,8 +458,14 @@ pub(crate) fn canonical(target: &Target) -> Option<PathAndQuery> {
     PathAndQuery::try_from(target.as_str()).ok()
 }
 
-/// Takes from an answer what belongs to the hop.
-pub(crate) fn clean_answer(headers: &mut HeaderMap) {
+/// Takes from an answer what belongs to the hop: fields, and the version, which is that of whoever sends it (RFC 9110, Section 6.2).
+pub(crate) fn clean_answer(head: &mut response::Parts) {
+    head.version = Version::HTTP_11;
+    clean_fields(&mut head.headers);
+}
+
+/// Takes from a header section what belongs to the hop.
+pub(crate) fn clean_fields(headers: &mut HeaderMap) {
     let of_hop = |name: &HeaderName| {
         [CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name)
             || matches!(name.as_str(), "keep-alive" | "proxy-connection")
@@ -565,7 +571,7 @@ mod tests {
             &[("transfer-encoding", "chunked")],
         ] {
             let mut answer = fields(&[&kept[..], of_hop].concat());
-            clean_answer(&mut answer);
+            clean_fields(&mut answer);
             assert_eq!(answer, fields(&kept), "{of_hop:?}");
         }
     }

@@ -188,7 +188,7 @@ impl Gateway {
             };
         }
         let (mut head, body) = answer.response.into_parts();
-        head::clean_answer(&mut head.headers);
+        head::clean_answer(&mut head);
         let status = head.status;
         if mode.evaluates() {
             self.advertise(route, &mut head.headers);
@@ -291,7 +291,7 @@ fn tunnel(x: &Exchange, answer: Answer, protocol: HeaderValue) -> Result<Respons
         return Err(failed("The connection cannot be handed over."));
     };
     let mut headers = answer.response.headers().clone();
-    head::clean_answer(&mut headers);
+    head::clean_fields(&mut headers);
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, protocol);
     let mut upstream =

@@ -97,7 +97,7 @@ impl Gateway {
         let answer = self.fetch(request, self.answer_max(route)).await?;
         self.stats.route(x.policy.ordinal).upstream_durations.add(began.elapsed());
         let (mut head, body) = answer.response.into_parts();
-        head::clean_answer(&mut head.headers);
+        head::clean_answer(&mut head);
         self.learned.answered(&x.headers, &mut head.headers);
         if !is_present(head.status) {
             head::strip_validators(&mut head.headers);
@@ -320,7 +320,7 @@ impl Gateway {
         let request = || self.outgoing(x, &x.method, Purpose::Judged(None), Sending::whole(content.clone()));
         let Answer { response, .. } = self.fetch(request, self.answer_max(route)).await?;
         let (mut head, body) = response.into_parts();
-        head::clean_answer(&mut head.headers);
+        head::clean_answer(&mut head);
         self.learned.answered(&x.headers, &mut head.headers);
         head::strip_validators(&mut head.headers);
         self.advertise(route, &mut head.headers);

@@ -50,7 +50,7 @@ impl Gateway {
         let read = tokio::time::timeout(time, async {
             let answer = self.fetch(request, time).await.ok()?;
             let (mut head, body) = answer.response.into_parts();
-            head::clean_answer(&mut head.headers);
+            head::clean_answer(&mut head);
             let present = is_present(head.status) && !is_aged(&head.headers);
             let variant = self.variant(x, route, purpose, &head.headers);
             let content = collect(body, self.digest_bytes_max(route)).await.ok().filter(|_| present)?.bytes;

@@ -228,3 +228,22 @@ fn options_that_may_go_no_further_are_answered_here() {
         assert_eq!(rig.upstream.requests().pop().unwrap().value("max-forwards"), Some("0"));
     }
 }
+
+#[test]
+fn an_answer_is_of_our_version_and_its_connection_stays() {
+    for mode in [Mode::Off, Mode::Observe, Mode::Enforce] {
+        let rig = rigged(|plan| plan.settings.mode = mode);
+        let mut client = rig.connect();
+        for (method, content) in [("GET", None), ("POST", Some(&b"x"[..])), ("GET", None)] {
+            // Its end is that of its connection.
+            rig.upstream.next(method, "/a", Course::raw("HTTP/1.0 200 OK\r\n\r\nhi"));
+            client.send(&raw::request(method, "/a", &[] as &[(&str, &str)], content)).unwrap();
+            let answer = client.response(method).unwrap();
+            assert_eq!(
+                (&*answer.version, answer.status, &*answer.text()),
+                ("HTTP/1.1", 200, "hi"),
+                "{mode:?} {method}"
+            );
+        }
+    }
+}
